@@ -1,0 +1,94 @@
+//! What the header lines of one request say about the message itself: host, framing, connection,
+//! expectation. All other headers are the event's business.
+
+use crate::framing::FramingFields;
+use crate::request_line::is_authority;
+use crate::span::Span;
+use crate::{BodyFraming, Refusal, Version};
+
+/// Gathered header by header, judged at the end.
+#[derive(Default)]
+pub(crate) struct Fields {
+    framing: FramingFields,
+    host: Option<Span>,
+    close: bool,
+    keep_alive: bool,
+    expect_continue: bool,
+    expect_other: bool,
+}
+
+/// The judgement.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meaning {
+    pub(crate) framing: BodyFraming,
+    pub(crate) host: Option<Span>,
+    pub(crate) keep_alive: bool,
+    pub(crate) expects_continue: bool,
+}
+
+impl Fields {
+    /// Takes one header. Most are told apart by the length of their name alone.
+    #[inline]
+    pub(crate) fn take(&mut self, buf: &[u8], name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(buf, value),
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.take_expect(value);
+                Ok(())
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.take_connection(value);
+                Ok(())
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.framing.content_length(value)
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.framing.transfer_encoding(value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_host(&mut self, buf: &[u8], value: &[u8]) -> Result<(), Refusal> {
+        // An empty Host is legal (RFC 9112 3.2) and matches no route.
+        if self.host.is_some() || !(value.is_empty() || is_authority(value)) {
+            return Err(Refusal::Host);
+        }
+        self.host = Some(Span::of(buf, value)?);
+        Ok(())
+    }
+
+    fn take_expect(&mut self, value: &[u8]) {
+        if value.eq_ignore_ascii_case(b"100-continue") {
+            self.expect_continue = true;
+        } else {
+            self.expect_other = true;
+        }
+    }
+
+    fn take_connection(&mut self, value: &[u8]) {
+        for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            self.close |= token.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    pub(crate) fn judge(self, version: Version) -> Result<Meaning, Refusal> {
+        let framing = self.framing.decide(version)?;
+        let is_11 = version == Version::Http11;
+        if is_11 && self.host.is_none() {
+            return Err(Refusal::Host);
+        }
+        // HTTP/1.0 knows no Expect; it must be ignored there (RFC 9110 10.1.1).
+        if is_11 && self.expect_other {
+            return Err(Refusal::Expectation);
+        }
+        Ok(Meaning {
+            framing,
+            host: self.host,
+            keep_alive: !self.close && (is_11 || self.keep_alive),
+            expects_continue: is_11 && self.expect_continue && framing != BodyFraming::Empty,
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! A request head: where it ends, what it says. Filled again for each request, allocates nothing
+//! once warm.
+
+use std::mem::MaybeUninit;
+
+use crate::encode::Ending;
+use crate::fields::{Fields, Meaning};
+use crate::request_line::{RequestLine, is_token};
+use crate::span::Span;
+use crate::{BodyFraming, Limits, Method, Refusal, Version};
+
+/// One request head. It holds positions, not bytes: each question takes the buffer again, which
+/// may have grown or moved but must still start at the same byte.
+#[derive(Debug, Default)]
+pub struct Head {
+    scan: Scan,
+    line: RequestLine,
+    meaning: Meaning,
+    entries: Vec<Entry>,
+}
+
+/// How far the search for the end of the head has come.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Next byte to look at.
+    at: usize,
+    /// First byte of the line that `at` is in.
+    line_start: usize,
+    /// First byte of the request line: 2 after an empty line.
+    request_start: usize,
+    line_seen: bool,
+    headers: usize,
+    headers_bytes: usize,
+    over: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name: Span,
+    value: Span,
+}
+
+impl Head {
+    /// An empty head, to be filled by [`Head::parse`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets a head that was only partly read. Not needed between the requests of a connection.
+    pub fn reset(&mut self) {
+        self.scan = Scan::default();
+        self.line = RequestLine::default();
+        self.meaning = Meaning::default();
+        self.entries.clear();
+    }
+
+    /// Reads the head at the start of `buf`.
+    ///
+    /// `Ok(None)`: it is not complete; call again with the same bytes and more. What was seen
+    /// before is not looked at again, so a head that comes byte by byte costs linear time.
+    /// `Ok(Some(len))`: the head is the first `len` bytes; the body starts there. The next call
+    /// starts a new head.
+    ///
+    /// # Errors
+    /// Any break of RFC 9112 or of `limits`, as reliability.md 2 and 3 list them. The first
+    /// offending byte decides, whether the bytes come at once or one at a time.
+    pub fn parse(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+        if self.scan.over {
+            self.reset();
+        }
+        let end = self.find_end(buf, limits).inspect_err(|_| self.scan.over = true)?;
+        let Some(end) = end else { return Ok(None) };
+        self.scan.over = true;
+        self.read_headers(buf, end)?;
+        Ok(Some(end))
+    }
+
+    /// Goes through the lines that have come in. Everything that could make the head unbounded
+    /// or differently cut by another reader is refused here; a full line is needed only for the
+    /// request line, so that a wrong version is refused without waiting for headers.
+    fn find_end(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+        loop {
+            let unseen = buf.get(self.scan.at..).unwrap_or_default();
+            let Some(found) = memchr::memchr(b'\n', unseen) else {
+                let line = buf.get(self.scan.line_start..).unwrap_or_default();
+                self.check_length(line.strip_suffix(b"\r").unwrap_or(line), limits)?;
+                self.scan.at = buf.len();
+                return Ok(None);
+            };
+            let line_feed = self.scan.at.saturating_add(found);
+            let line = buf.get(self.scan.line_start..line_feed).unwrap_or_default();
+            let content = line.strip_suffix(b"\r");
+            self.check_length(content.unwrap_or(line), limits)?;
+            let content = content.ok_or(Refusal::BareLineFeed)?;
+            let next = line_feed.saturating_add(1);
+            if self.scan.line_seen {
+                if content.is_empty() {
+                    return Ok(Some(next));
+                }
+                self.count_header(content, limits)?;
+            } else if content.is_empty() {
+                if self.scan.request_start != 0 {
+                    return Err(Refusal::BytesBeforeRequest);
+                }
+                self.scan.request_start = next;
+            } else {
+                self.line = RequestLine::parse(buf, content)?;
+                self.scan.line_seen = true;
+            }
+            self.scan.line_start = next;
+            self.scan.at = next;
+        }
+    }
+
+    /// Bounds a line, complete or not.
+    fn check_length(&self, content: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        if self.scan.line_seen {
+            let bytes = self.scan.headers_bytes.saturating_add(content.len());
+            return if bytes > limits.headers_bytes_max {
+                Err(Refusal::HeadersTooLarge)
+            } else {
+                Ok(())
+            };
+        }
+        // A TLS hello or other binary traffic is refused at its first byte.
+        if content.first().is_some_and(|byte| !is_token(*byte)) {
+            return Err(Refusal::BytesBeforeRequest);
+        }
+        if content.len() > limits.line_max { Err(Refusal::RequestLineTooLong) } else { Ok(()) }
+    }
+
+    fn count_header(&mut self, content: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        self.scan.headers = self.scan.headers.saturating_add(1);
+        self.scan.headers_bytes = self.scan.headers_bytes.saturating_add(content.len());
+        if self.scan.headers > limits.headers_max() {
+            return Err(Refusal::TooManyHeaders);
+        }
+        Ok(())
+    }
+
+    /// Cuts the lines into names and values and judges them. httparse checks each byte; line
+    /// ends, which it takes too lightly, were checked before.
+    fn read_headers(&mut self, buf: &[u8], end: usize) -> Result<(), Refusal> {
+        let head = buf.get(self.scan.request_start..end).unwrap_or_default();
+        let mut table = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(head, &mut table).map_err(refusal)?;
+        // The two readings of where the head ends must agree.
+        if parsed != httparse::Status::Complete(head.len()) {
+            return Err(Refusal::HeaderName);
+        }
+        self.entries.clear();
+        let mut fields = Fields::default();
+        for header in request.headers.iter() {
+            let (name, value) = (header.name.as_bytes(), header.value);
+            self.entries.push(Entry { name: Span::of(buf, name)?, value: Span::of(buf, value)? });
+            fields.take(buf, name, value)?;
+        }
+        self.meaning = fields.judge(self.line.version)?;
+        Ok(())
+    }
+}
+
+impl Head {
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.line.method
+    }
+
+    /// The version.
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// The raw path: no query, nothing decoded or normalised (receiver.md 2.2). An absolute
+    /// target is cut to its path, `/` if it has none. Starts with `/` except for `*` and for the
+    /// target of CONNECT.
+    pub fn path<'b>(&self, buf: &'b [u8]) -> &'b [u8] {
+        match self.line.path.bytes(buf) {
+            [] => b"/",
+            path => path,
+        }
+    }
+
+    /// The host to route by, with its port if the client sent one. That of an absolute target
+    /// wins over the Host header (RFC 9112 3.2.2), unless they differ in case only: then the
+    /// header's spelling is given, since the lookup is case-sensitive. `None` only in HTTP/1.0.
+    pub fn host<'b>(&self, buf: &'b [u8]) -> Option<&'b [u8]> {
+        let header = self.meaning.host.map(|host| host.bytes(buf));
+        match (self.line.authority.map(|authority| authority.bytes(buf)), header) {
+            (Some(target), Some(header)) if target.eq_ignore_ascii_case(header) => Some(header),
+            (Some(target), _) => Some(target),
+            (None, header) => header,
+        }
+    }
+
+    /// The first value of a header; `name` in any case. Bytes as received, without blanks around.
+    pub fn header<'b>(&self, buf: &'b [u8], name: &str) -> Option<&'b [u8]> {
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| entry.name.bytes(buf).eq_ignore_ascii_case(name.as_bytes()))?;
+        Some(entry.value.bytes(buf))
+    }
+
+    /// All headers in order: name as received (a token), value as received, without blanks
+    /// around. Values may hold bytes above 127, never control bytes but tab.
+    pub fn headers<'b>(&'b self, buf: &'b [u8]) -> Headers<'b> {
+        Headers { buf, entries: self.entries.iter() }
+    }
+
+    /// Where the body ends.
+    pub fn framing(&self) -> BodyFraming {
+        self.meaning.framing
+    }
+
+    /// Whether the client wants the connection kept after the answer.
+    pub fn keep_alive(&self) -> bool {
+        self.meaning.keep_alive
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends a body. Never in HTTP/1.0 or
+    /// without a body.
+    pub fn expects_continue(&self) -> bool {
+        self.meaning.expects_continue
+    }
+
+    /// How the answer must name the fate of the connection, given whether we keep it.
+    pub fn ending(&self, keep: bool) -> Ending {
+        match self.line.version {
+            _ if !(keep && self.keep_alive()) => Ending::Close,
+            Version::Http10 => Ending::KeepAliveHttp10,
+            Version::Http11 => Ending::KeepAlive,
+        }
+    }
+}
+
+/// The headers of a head, in order: `(name, value)`.
+#[derive(Clone, Debug)]
+pub struct Headers<'b> {
+    buf: &'b [u8],
+    entries: std::slice::Iter<'b, Entry>,
+}
+
+impl<'b> Iterator for Headers<'b> {
+    type Item = (&'b [u8], &'b [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.entries.next()?;
+        Some((entry.name.bytes(self.buf), entry.value.bytes(self.buf)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Headers<'_> {}
+
+fn refusal(error: httparse::Error) -> Refusal {
+    match error {
+        httparse::Error::HeaderName => Refusal::HeaderName,
+        httparse::Error::HeaderValue => Refusal::HeaderValue,
+        httparse::Error::NewLine => Refusal::BareCarriageReturn,
+        httparse::Error::TooManyHeaders => Refusal::TooManyHeaders,
+        httparse::Error::Version => Refusal::Version,
+        httparse::Error::Status | httparse::Error::Token => Refusal::RequestLine,
+    }
+}
