@@ -15,18 +15,24 @@ pub(super) struct LogicalLine {
 pub(super) struct LogicalLines<'a> {
     characters: Peekable<Chars<'a>>,
     line: u32,
+    /// The line end taken last was `\r\n`.
+    ended_by_pair: bool,
 }
 
 impl<'a> LogicalLines<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { characters: text.chars().peekable(), line: 1 }
+        Self { characters: text.chars().peekable(), line: 1, ended_by_pair: false }
     }
 
     /// Takes one character; a line end of any kind is `\n`.
     fn take(&mut self) -> Option<char> {
         let character = match self.characters.next()? {
             '\r' => {
-                self.characters.next_if_eq(&'\n');
+                self.ended_by_pair = self.characters.next_if_eq(&'\n').is_some();
+                '\n'
+            }
+            '\n' => {
+                self.ended_by_pair = false;
                 '\n'
             }
             other => other,
@@ -86,6 +92,11 @@ impl Iterator for LogicalLines<'_> {
             }
             text.pop();
             escaped = false;
+            // A last line of a lone backslash is an empty property to Java, but not if it ends
+            // in \r\n.
+            if self.characters.peek().is_none() && !self.ended_by_pair {
+                break;
+            }
         }
         // The text ended without a line end; Java drops a backslash that escapes nothing.
         if escaped {
