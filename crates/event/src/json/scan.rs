@@ -1,0 +1,309 @@
+//! The scanner: RFC 8259 grammar in one pass, without recursion and without a tree.
+//!
+//! It checks syntax only. Whether the bytes are UTF-8 is the caller's to check over the whole
+//! span at once; all structure is ASCII, so a span never cuts a character.
+
+use super::{Kind, NESTING_MAX, Value};
+
+/// Where and why the text is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    pub(crate) at: usize,
+    pub(crate) why: &'static str,
+}
+
+pub(crate) struct Scanner<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    nesting_max: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts at the first byte; values may hold `nesting_max` containers within each other.
+    pub(crate) fn new(bytes: &'a [u8], nesting_max: usize) -> Self {
+        Self { bytes, at: 0, nesting_max: nesting_max.min(NESTING_MAX) }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn move_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    fn error(&self, why: &'static str) -> Syntax {
+        Syntax { at: self.at, why }
+    }
+
+    /// One value, which must start here.
+    pub(crate) fn value(&mut self) -> Result<Value, Syntax> {
+        let start = self.at;
+        let kind = match self.peek() {
+            Some(b'{') => self.containers().map(|()| Kind::Object)?,
+            Some(b'[') => self.containers().map(|()| Kind::Array)?,
+            _ => self.scalar()?,
+        };
+        Ok(Value { kind, span: start..self.at })
+    }
+
+    /// Passes the opening bracket of an object whose members the caller walks.
+    pub(crate) fn open_object(&mut self) -> Result<(), Syntax> {
+        if self.eat(b'{') { Ok(()) } else { Err(self.error("expected an object")) }
+    }
+
+    /// The next member of the object being walked: its key (a string) and its value.
+    pub(crate) fn member(&mut self, first: bool) -> Result<Option<(Value, Value)>, Syntax> {
+        self.skip_blanks();
+        if self.eat(b'}') {
+            return Ok(None);
+        }
+        if !first {
+            if !self.eat(b',') {
+                return Err(self.error("expected a comma or the end of the object"));
+            }
+            self.skip_blanks();
+        }
+        let key = self.key()?;
+        let value = self.value()?;
+        Ok(Some((key, value)))
+    }
+
+    pub(crate) fn skip_blanks(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Passes the byte if it is next.
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+        let next = self.peek() == Some(byte);
+        self.at += usize::from(next);
+        next
+    }
+
+    /// A container and all in it. A stack of bits instead of recursion: hostile nesting must
+    /// not cost stack.
+    fn containers(&mut self) -> Result<(), Syntax> {
+        let mut open = Open::default();
+        loop {
+            match self.peek() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    let is_object = bracket == b'{';
+                    if open.depth >= self.nesting_max {
+                        return Err(self.error("containers are nested too deep"));
+                    }
+                    open.push(is_object);
+                    self.at += 1;
+                    self.skip_blanks();
+                    if self.eat(if is_object { b'}' } else { b']' }) {
+                        open.pop();
+                    } else {
+                        if is_object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => {
+                    self.scalar()?;
+                }
+            }
+            if !self.after_value(&mut open)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closes what ends here. Whether another value follows.
+    fn after_value(&mut self, open: &mut Open) -> Result<bool, Syntax> {
+        while let Some(is_object) = open.innermost() {
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    self.skip_blanks();
+                    if is_object {
+                        self.key()?;
+                    }
+                    return Ok(true);
+                }
+                Some(b'}') if is_object => {}
+                Some(b']') if !is_object => {}
+                _ => return Err(self.error("expected a comma or a closing bracket")),
+            }
+            self.at += 1;
+            open.pop();
+        }
+        Ok(false)
+    }
+
+    /// A member's key with its colon, up to the value.
+    fn key(&mut self) -> Result<Value, Syntax> {
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a member name in quotes"));
+        }
+        let kind = self.string()?;
+        let key = Value { kind, span: start..self.at };
+        self.skip_blanks();
+        if !self.eat(b':') {
+            return Err(self.error("expected a colon"));
+        }
+        self.skip_blanks();
+        Ok(key)
+    }
+
+    fn scalar(&mut self) -> Result<Kind, Syntax> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word(b"true", Kind::True),
+            Some(b'f') => self.word(b"false", Kind::False),
+            Some(b'n') => self.word(b"null", Kind::Null),
+            Some(_) => Err(self.error("expected a value")),
+            None => Err(self.error("the text ends too early")),
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<Kind, Syntax> {
+        if !self.rest().starts_with(word) {
+            return Err(self.error("expected a value"));
+        }
+        self.at += word.len();
+        Ok(kind)
+    }
+
+    fn number(&mut self) -> Result<Kind, Syntax> {
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _signed = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        Ok(Kind::Number)
+    }
+
+    /// One digit or more. What may follow a number is the caller's to check: `01` ends after
+    /// the zero and fails there.
+    fn digits(&mut self) -> Result<(), Syntax> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.error("expected a digit")) } else { Ok(()) }
+    }
+
+    /// A string from its opening to past its closing quote.
+    fn string(&mut self) -> Result<Kind, Syntax> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            self.at += plain_run(self.rest());
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Kind::String { escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 1;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.error("control character in a string")),
+                None => return Err(self.error("the text ends inside a string")),
+            }
+        }
+    }
+
+    /// What follows a backslash. A surrogate without its other half is grammar, so it passes.
+    fn escape(&mut self) -> Result<(), Syntax> {
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(b'u') => {
+                let digits = self.rest().get(1..5).unwrap_or_default();
+                if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(self.error("expected four hex digits"));
+                }
+                self.at += 5;
+                Ok(())
+            }
+            _ => Err(self.error("unknown escape")),
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// Which containers are open, innermost last: one bit each, set for an object.
+struct Open {
+    bits: [u64; NESTING_MAX.div_ceil(64)],
+    depth: usize,
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self { bits: [0; NESTING_MAX.div_ceil(64)], depth: 0 }
+    }
+}
+
+impl Open {
+    fn push(&mut self, is_object: bool) {
+        if let Some(word) = self.bits.get_mut(self.depth / 64) {
+            let bit = 1_u64 << (self.depth % 64);
+            *word = if is_object { *word | bit } else { *word & !bit };
+            self.depth += 1;
+        }
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn innermost(&self) -> Option<bool> {
+        let top = self.depth.checked_sub(1)?;
+        self.bits.get(top / 64).map(|word| word & (1 << (top % 64)) != 0)
+    }
+}
+
+/// How many bytes pass before a quote, a backslash or a control character.
+fn plain_run(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let found = special_bytes(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return length + (found.trailing_zeros() / 8) as usize;
+        }
+        length += 8;
+        rest = after;
+    }
+    let tail = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    length + tail.unwrap_or(rest.len())
+}
+
+/// Sets the high bit of each byte that ends a plain run; only the lowest set bit is exact, as a
+/// borrow may spill upwards, and only the lowest is used.
+fn special_bytes(word: u64) -> u64 {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word;
+    let quote = zero_in(word ^ (LOW * b'"' as u64));
+    let backslash = zero_in(word ^ (LOW * b'\\' as u64));
+    let control = word.wrapping_sub(LOW * 0x20) & !word;
+    (quote | backslash | control) & HIGH
+}
