@@ -2,6 +2,7 @@
 //! (receiver.md 9.2, platform.md 8.2).
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -60,8 +61,8 @@ pub struct DispatchLatency {
     name: String,
     namespace: String,
     options: DispatchOptions,
-    types: RefCell<HashMap<Arc<str>, ByStatus>>,
-    unknown: ByStatus,
+    types: RefCell<HashMap<Arc<str>, Rc<Typed>>>,
+    unknown: Rc<Typed>,
     overflow: Counter,
 }
 
@@ -69,6 +70,23 @@ pub struct DispatchLatency {
 struct LabelNames {
     name: String,
     namespace: String,
+}
+
+/// The series of one event type of one ingress on one shard: looked up while the event is at hand,
+/// used when its answer is known.
+#[derive(Clone, Debug)]
+pub struct EventSeries(Option<Rc<Typed>>);
+
+#[derive(Debug)]
+struct Typed {
+    event_type: Arc<str>,
+    cells: ByStatus,
+}
+
+impl Typed {
+    fn new(event_type: Arc<str>) -> Rc<Self> {
+        Rc::new(Self { event_type, cells: ByStatus::default() })
+    }
 }
 
 /// Made when first needed: few types see both answers.
@@ -98,7 +116,7 @@ impl DispatchLatency {
             namespace: namespace.to_owned(),
             options,
             types: RefCell::default(),
-            unknown: ByStatus::default(),
+            unknown: Typed::new(UNKNOWN.into()),
             overflow: registry.counter(&EVENT_TYPES_OVERFLOW, &[]),
         }
     }
@@ -106,38 +124,56 @@ impl DispatchLatency {
     /// Counts one answer after `ms` milliseconds. Neither locks nor allocates for a type seen
     /// before.
     pub fn record(&self, event_type: &str, status: DispatchStatus, ms: u64) {
-        if !self.registry.is_enabled() {
-            return;
+        if status == DispatchStatus::BadRequest {
+            return self.record_bad(ms);
         }
-        if self.options.disable_type || status == DispatchStatus::BadRequest {
-            return self.histogram(&self.unknown, UNKNOWN, status).record(ms);
-        }
-        if let Some(cells) = self.types.borrow().get(event_type) {
-            return self.histogram(cells, event_type, status).record(ms);
-        }
-        match self.owner.admit(event_type, self.options.types_max) {
-            Admission::Admitted(name) => {
-                let mut types = self.types.borrow_mut();
-                let cells = types.entry(name).or_default();
-                self.histogram(cells, event_type, status).record(ms);
-            }
-            Admission::Overflow => {
-                self.overflow.inc();
-                self.histogram(&self.unknown, UNKNOWN, status).record(ms);
-            }
-            Admission::Removed => {}
+        self.record_series(&self.series(event_type), status, ms);
+    }
+
+    /// Counts a bad event: its type, if it has one, is not shown.
+    pub fn record_bad(&self, ms: u64) {
+        if self.registry.is_enabled() {
+            self.histogram(&self.unknown, DispatchStatus::BadRequest).record(ms);
         }
     }
 
-    fn histogram<'a>(
-        &self,
-        cells: &'a ByStatus,
-        event_type: &str,
-        status: DispatchStatus,
-    ) -> &'a Histogram {
-        cells.of(status).get_or_init(|| {
+    /// Where events of this type are counted; the first half of [`DispatchLatency::record`].
+    pub fn series(&self, event_type: &str) -> EventSeries {
+        if !self.registry.is_enabled() {
+            return EventSeries(None);
+        }
+        if self.options.disable_type {
+            return EventSeries(Some(self.unknown.clone()));
+        }
+        if let Some(typed) = self.types.borrow().get(event_type) {
+            return EventSeries(Some(typed.clone()));
+        }
+        EventSeries(match self.owner.admit(event_type, self.options.types_max) {
+            Admission::Admitted(name) => {
+                let typed = Typed::new(name.clone());
+                self.types.borrow_mut().insert(name, typed.clone());
+                Some(typed)
+            }
+            Admission::Overflow => {
+                self.overflow.inc();
+                Some(self.unknown.clone())
+            }
+            Admission::Removed => None,
+        })
+    }
+
+    /// The second half of [`DispatchLatency::record`]. Neither locks nor allocates for a series
+    /// used before.
+    pub fn record_series(&self, series: &EventSeries, status: DispatchStatus, ms: u64) {
+        if let EventSeries(Some(typed)) = series {
+            self.histogram(typed, status).record(ms);
+        }
+    }
+
+    fn histogram<'a>(&self, typed: &'a Typed, status: DispatchStatus) -> &'a Histogram {
+        typed.cells.of(status).get_or_init(|| {
             let labels = [
-                ("cloudevents_type", event_type),
+                ("cloudevents_type", &*typed.event_type),
                 ("http_response_status_code", status.label()),
                 (self.names.name.as_str(), self.name.as_str()),
                 (self.names.namespace.as_str(), self.namespace.as_str()),

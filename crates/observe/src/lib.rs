@@ -21,6 +21,8 @@ mod line;
 pub mod log;
 pub mod names;
 mod owner;
+#[cfg(test)]
+mod page;
 mod process;
 mod registry;
 mod series;
@@ -31,7 +33,7 @@ pub use tracing;
 
 pub use bounds::LATENCY_BOUNDS_MS;
 pub use cell::{Counter, Gauge, Histogram, SharedCounter, SharedGauge};
-pub use dispatch::{DispatchLatency, DispatchOptions, DispatchStatus};
+pub use dispatch::{DispatchLatency, DispatchOptions, DispatchStatus, EventSeries};
 pub use kafka::{KafkaClientStats, KafkaSample, KafkaScope};
 pub use names::Family;
 pub use owner::Owner;
