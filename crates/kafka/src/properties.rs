@@ -201,8 +201,10 @@ fn acknowledgement(java: &mut JavaValues<'_>, out: &mut Translated) -> (bool, bo
             "brokers acknowledge nothing: events answered 202 may be lost; use acks=all",
         );
     }
-    if java.is_set("transactional.id") {
-        if java.is_set("enable.idempotence") && !java.boolean("enable.idempotence", true) {
+    if let Some(id) = java.text("transactional.id") {
+        if id.is_empty() {
+            java.refuse("transactional.id", "must not be empty; leave it out");
+        } else if java.is_set("enable.idempotence") && !java.boolean("enable.idempotence", true) {
             java.refuse("transactional.id", "cannot be set with enable.idempotence=false");
         } else {
             java.warn("transactional.id", "ignored: events are not sent in transactions");

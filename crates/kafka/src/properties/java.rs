@@ -70,9 +70,13 @@ impl<'a> JavaValues<'a> {
     }
 
     /// DOUBLE; only checked.
-    pub(super) fn check_double(&mut self, key: &str) {
-        if self.text(key).is_some_and(|text| typed::java_double(text).is_none()) {
-            self.refuse(key, "must be a number");
+    pub(super) fn check_double(&mut self, key: &str, range: RangeInclusive<f64>) {
+        let Some(text) = self.text(key) else { return };
+        if !typed::java_double(text).is_some_and(|value| range.contains(&value)) {
+            let (low, high) = range.into_inner();
+            let any = low == f64::MIN;
+            let bounds = if any { String::new() } else { format!(" from {low} to {high}") };
+            self.refuse(key, format!("must be a number{bounds}"));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use millrace_settings::nearest::nearest;
 
-use super::java::JavaValues;
+use super::java::{Case, JavaValues};
 
 /// Keys that the other files of this module act on.
 const TRANSLATED: &[&str] = &[
@@ -63,26 +63,31 @@ const TRANSLATED: &[&str] = &[
 enum Type {
     Text,
     Boolean,
-    /// Whole, with its least value.
-    Whole(i64),
-    Double,
+    /// A whole number with its least and greatest value.
+    Whole(i64, i64),
+    /// A number with its least and greatest value.
+    Double(f64, f64),
+    /// One of these, in this case.
+    Word(&'static [&'static str]),
 }
+
+const ANY: Type = Type::Whole(i64::MIN, i64::MAX);
 
 /// Without effect here, and harmlessly so: no word about them.
 const QUIET: &[(&str, Type)] = &[
     ("auto.include.jmx.reporter", Type::Boolean),
     ("interceptor.classes", Type::Text),
     ("key.serializer", Type::Text),
-    ("metadata.max.idle.ms", Type::Whole(5000)),
-    ("metadata.recovery.rebootstrap.trigger.ms", Type::Whole(0)),
+    ("metadata.max.idle.ms", Type::Whole(5000, i64::MAX)),
+    ("metadata.recovery.rebootstrap.trigger.ms", Type::Whole(0, i64::MAX)),
     ("metric.reporters", Type::Text),
-    ("metrics.num.samples", Type::Whole(1)),
-    ("metrics.recording.level", Type::Text),
-    ("metrics.sample.window.ms", Type::Whole(0)),
+    ("metrics.num.samples", Type::Whole(1, i64::MAX)),
+    ("metrics.recording.level", Type::Word(&["INFO", "DEBUG", "TRACE"])),
+    ("metrics.sample.window.ms", Type::Whole(0, i64::MAX)),
     ("partitioner.adaptive.partitioning.enable", Type::Boolean),
-    ("partitioner.availability.timeout.ms", Type::Whole(0)),
-    ("socket.connection.setup.timeout.max.ms", Type::Whole(i64::MIN)),
-    ("transaction.timeout.ms", Type::Whole(i64::MIN)),
+    ("partitioner.availability.timeout.ms", Type::Whole(0, i64::MAX)),
+    ("socket.connection.setup.timeout.max.ms", ANY),
+    ("transaction.timeout.ms", ANY),
     ("value.serializer", Type::Text),
 ];
 
@@ -91,26 +96,26 @@ const UNUSED: &[(&str, Type)] = &[
     ("config.providers", Type::Text),
     ("sasl.client.callback.handler.class", Type::Text),
     ("sasl.kerberos.kinit.cmd", Type::Text),
-    ("sasl.kerberos.min.time.before.relogin", Type::Whole(i64::MIN)),
+    ("sasl.kerberos.min.time.before.relogin", ANY),
     ("sasl.kerberos.service.name", Type::Text),
-    ("sasl.kerberos.ticket.renew.jitter", Type::Double),
-    ("sasl.kerberos.ticket.renew.window.factor", Type::Double),
+    ("sasl.kerberos.ticket.renew.jitter", Type::Double(f64::MIN, f64::MAX)),
+    ("sasl.kerberos.ticket.renew.window.factor", Type::Double(f64::MIN, f64::MAX)),
     ("sasl.login.class", Type::Text),
-    ("sasl.login.connect.timeout.ms", Type::Whole(i64::MIN)),
-    ("sasl.login.read.timeout.ms", Type::Whole(i64::MIN)),
-    ("sasl.login.refresh.buffer.seconds", Type::Whole(0)),
-    ("sasl.login.refresh.min.period.seconds", Type::Whole(0)),
-    ("sasl.login.refresh.window.factor", Type::Double),
-    ("sasl.login.refresh.window.jitter", Type::Double),
-    ("sasl.login.retry.backoff.max.ms", Type::Whole(i64::MIN)),
-    ("sasl.login.retry.backoff.ms", Type::Whole(i64::MIN)),
-    ("sasl.oauthbearer.clock.skew.seconds", Type::Whole(i64::MIN)),
+    ("sasl.login.connect.timeout.ms", ANY),
+    ("sasl.login.read.timeout.ms", ANY),
+    ("sasl.login.refresh.buffer.seconds", Type::Whole(0, 3600)),
+    ("sasl.login.refresh.min.period.seconds", Type::Whole(0, 900)),
+    ("sasl.login.refresh.window.factor", Type::Double(0.5, 1.0)),
+    ("sasl.login.refresh.window.jitter", Type::Double(0.0, 0.25)),
+    ("sasl.login.retry.backoff.max.ms", ANY),
+    ("sasl.login.retry.backoff.ms", ANY),
+    ("sasl.oauthbearer.clock.skew.seconds", ANY),
     ("sasl.oauthbearer.expected.audience", Type::Text),
     ("sasl.oauthbearer.expected.issuer", Type::Text),
     ("sasl.oauthbearer.header.urlencode", Type::Boolean),
-    ("sasl.oauthbearer.jwks.endpoint.refresh.ms", Type::Whole(i64::MIN)),
-    ("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", Type::Whole(i64::MIN)),
-    ("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", Type::Whole(i64::MIN)),
+    ("sasl.oauthbearer.jwks.endpoint.refresh.ms", ANY),
+    ("sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", ANY),
+    ("sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", ANY),
     ("sasl.oauthbearer.jwks.endpoint.url", Type::Text),
     ("sasl.oauthbearer.scope.claim.name", Type::Text),
     ("sasl.oauthbearer.sub.claim.name", Type::Text),
@@ -157,9 +162,12 @@ fn check(java: &mut JavaValues<'_>, key: &str, wanted: Type) {
         Type::Boolean => {
             java.boolean(key, false);
         }
-        Type::Whole(least) => {
-            java.long(key, 0, least..=i64::MAX);
+        Type::Whole(least, most) => {
+            java.long(key, 0, least..=most);
         }
-        Type::Double => java.check_double(key),
+        Type::Double(least, most) => java.check_double(key, least..=most),
+        Type::Word(words) => {
+            java.choice(key, "", words, Case::Exact);
+        }
     }
 }
