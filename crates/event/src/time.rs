@@ -66,7 +66,7 @@ impl Timestamp {
         push_two(offset / 3600, out);
         out.push(':');
         push_two(offset / 60 % 60, out);
-        if offset % 60 != 0 {
+        if !offset.is_multiple_of(60) {
             out.push(':');
             push_two(offset % 60, out);
         }
