@@ -245,3 +245,6 @@ fn pass_chunks(decoder: &mut ChunkDecoder, here: &[u8]) -> Result<Option<usize>,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ fn refusal(error: httparse::Error) -> Refusal {
         httparse::Error::Status | httparse::Error::Token => Refusal::RequestLine,
     }
 }
+
+#[cfg(test)]
+mod tests;

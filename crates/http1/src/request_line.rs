@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn forms_of_target() {
-        let table: &[(&str, Result<(&str, Option<&str>), Refusal>)] = &[
+        type Target = Result<(&'static str, Option<&'static str>), Refusal>;
+        let table: &[(&str, Target)] = &[
             ("POST /ns/a HTTP/1.1", Ok(("/ns/a", None))),
             ("POST /ns/a?x=/y HTTP/1.1", Ok(("/ns/a", None))),
             ("POST //h/a HTTP/1.1", Ok(("//h/a", None))),
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn methods_and_versions() {
-        let table: &[(&str, Result<(Method, Version), Refusal>)] = &[
+        type Start = Result<(Method, Version), Refusal>;
+        let table: &[(&str, Start)] = &[
             ("GET / HTTP/1.0", Ok((Method::Get, Version::Http10))),
             ("POST / HTTP/1.1", Ok((Method::Post, Version::Http11))),
             ("post / HTTP/1.1", Ok((Method::Other, Version::Http11))),
