@@ -8,7 +8,18 @@
 
 mod error;
 mod ffi;
+mod log;
+mod murmur2;
+mod producer;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod topic;
 
-pub use error::CreateError;
+pub use error::{CreateError, DeliveryError, FailureKind, Refused};
+pub use ffi::conf::librdkafka_version;
+pub use ffi::headers::Headers;
+pub use murmur2::{murmur2, partition_of};
+pub use producer::{
+    Closed, Delivered, Payload, Placed, Polled, Producer, ProducerSettings, Record, Report, Trouble,
+};
+pub use topic::{Partitioning, Topic, Unkeyed};

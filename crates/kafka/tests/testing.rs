@@ -1,5 +1,5 @@
 //! The mock cluster and its reader by themselves.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -77,7 +77,8 @@ impl Drop for Config {
 }
 
 /// The version of the linked librdkafka, for instance `2.12.1`.
-pub(crate) fn librdkafka_version() -> String {
+#[must_use]
+pub fn librdkafka_version() -> String {
     // SAFETY: returns a static string.
     unsafe { text(sys::rd_kafka_version_str()) }
 }

@@ -1,13 +1,13 @@
 //! librdkafka's consumer without a group, for reading back what a test or a demo has produced.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_void};
 use std::ptr::{NonNull, addr_of};
 use std::time::Duration;
 
 use rdkafka_sys as sys;
 
 use super::conf::Config;
-use super::{c_string, error_text, text};
+use super::{c_string, error_text, text, timeout_ms};
 use crate::error::CreateError;
 use crate::testing::TestRecord;
 
@@ -256,8 +256,4 @@ unsafe fn bytes(ptr: *const c_void, length: usize) -> Option<Vec<u8>> {
     }
     // SAFETY: not null, and the caller vouches for the length.
     Some(unsafe { std::slice::from_raw_parts(ptr.cast::<u8>(), length) }.to_vec())
-}
-
-fn timeout_ms(timeout: Duration) -> c_int {
-    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX)
 }

@@ -5,23 +5,39 @@
 //! behaviour.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::time::Duration;
 
 use crate::error::CreateError;
 
+pub(crate) mod client;
+pub(crate) mod code;
 pub(crate) mod conf;
 #[cfg(feature = "testing")]
 pub(crate) mod consumer;
+mod event;
+pub(crate) mod headers;
+mod log;
 #[cfg(feature = "testing")]
 pub(crate) mod mock;
+mod partitioner;
 
 #[allow(clashing_extern_declarations)]
 mod raw {
-    use std::ffi::c_char;
+    //! Functions whose error codes are integers here and enums in the bindings.
+    use std::ffi::{c_char, c_int, c_void};
+
+    use rdkafka_sys::rd_kafka_t;
 
     unsafe extern "C" {
         pub(super) fn rd_kafka_err2str(code: i32) -> *const c_char;
         pub(super) fn rd_kafka_err2name(code: i32) -> *const c_char;
+        pub(super) fn rd_kafka_last_error() -> i32;
+        pub(super) fn rd_kafka_error_code(error: *const c_void) -> i32;
+        pub(super) fn rd_kafka_error_destroy(error: *mut c_void);
+        pub(super) fn rd_kafka_event_error(event: *mut c_void) -> i32;
+        pub(super) fn rd_kafka_flush(client: *mut rd_kafka_t, timeout_ms: c_int) -> i32;
+        pub(super) fn rd_kafka_purge(client: *mut rd_kafka_t, flags: c_int) -> i32;
     }
 }
 
@@ -63,4 +79,15 @@ fn buffer_text(buffer: &[c_char; ERROR_TEXT_MAX]) -> String {
     let bytes: Vec<u8> =
         buffer.iter().map(|&c| c.cast_unsigned()).take_while(|&b| b != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The address of the first byte; never null, also for an empty slice, since null means "none" to
+/// librdkafka while an empty key or value is something.
+fn start_of(bytes: &[u8]) -> *const c_void {
+    bytes.as_ptr().cast()
+}
+
+/// Milliseconds for librdkafka, rounded up so that a short wait is not a busy loop.
+fn timeout_ms(timeout: Duration) -> c_int {
+    c_int::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX)
 }

@@ -62,13 +62,13 @@ impl TestConsumer {
                         records.push(record);
                     }
                 }
-                Some(Step::EndOfPartition { partition, offset }) => {
-                    if ends.get(&partition).is_some_and(|&end| offset >= end) {
-                        ends.remove(&partition);
-                    }
+                Some(Step::EndOfPartition { partition, offset })
+                    if ends.get(&partition).is_some_and(|&end| offset >= end) =>
+                {
+                    ends.remove(&partition);
                 }
                 Some(Step::Failed(reason)) => trouble = reason,
-                None => {}
+                Some(Step::EndOfPartition { .. }) | None => {}
             }
         }
         records.sort_by_key(|record| (record.partition, record.offset));

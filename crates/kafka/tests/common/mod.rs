@@ -1,0 +1,80 @@
+//! A cluster, a producer and a way to wait for reports, for the tests of this crate.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use millrace_kafka::testing::MockCluster;
+use millrace_kafka::{Partitioning, Producer, ProducerSettings, Report};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+pub(crate) struct Rig {
+    pub(crate) producer: Producer,
+    pub(crate) wake: UnixStream,
+    pub(crate) cluster: MockCluster,
+}
+
+pub(crate) fn settings(bootstrap: &str) -> ProducerSettings {
+    let pairs = [("linger.ms", "0"), ("acks", "all"), ("message.timeout.ms", "20000")];
+    ProducerSettings {
+        pairs: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+        bootstrap: bootstrap.to_owned(),
+        client_id: "producer-1".to_owned(),
+        partitioning: Partitioning::default(),
+        max_block: Duration::from_secs(10),
+    }
+}
+
+pub(crate) fn producer(settings: &ProducerSettings) -> (Producer, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    (Producer::create(settings, theirs.as_fd()).unwrap(), ours)
+}
+
+/// A cluster with topic `t` and a producer for it.
+pub(crate) fn rig(
+    brokers: i32,
+    partitions: i32,
+    change: impl FnOnce(&mut ProducerSettings),
+) -> Rig {
+    let cluster = MockCluster::start(brokers).unwrap();
+    cluster.create_topic("t", partitions).unwrap();
+    let mut settings = settings(&cluster.bootstrap_servers());
+    change(&mut settings);
+    let (producer, wake) = producer(&settings);
+    Rig { producer, wake, cluster }
+}
+
+impl Rig {
+    /// Waits for that many reports, by token, sleeping on the wake-up descriptor only.
+    pub(crate) fn reports(&mut self, count: usize) -> BTreeMap<u64, Report> {
+        reports(&self.producer, &mut self.wake, count)
+    }
+}
+
+pub(crate) fn reports(
+    producer: &Producer,
+    wake: &mut UnixStream,
+    count: usize,
+) -> BTreeMap<u64, Report> {
+    let deadline = Instant::now() + SOON;
+    let mut found = BTreeMap::new();
+    loop {
+        let polled = producer.poll_reports(100, |report| {
+            assert!(found.insert(report.token, report).is_none(), "a record was reported twice");
+        });
+        if found.len() >= count {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{} of {count} reports came", found.len());
+        if !polled.more {
+            // A read that times out is tried again: the deadline above judges.
+            let _ = wake.read(&mut [0_u8; 64]);
+        }
+    }
+}
