@@ -11,6 +11,7 @@ mod ffi;
 mod log;
 mod murmur2;
 mod producer;
+pub mod properties;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod topic;
@@ -20,6 +21,6 @@ pub use ffi::conf::librdkafka_version;
 pub use ffi::headers::Headers;
 pub use murmur2::{murmur2, partition_of};
 pub use producer::{
-    Closed, Delivered, Payload, Placed, Polled, Producer, ProducerSettings, Record, Report, Trouble,
+    Closed, Delivered, Payload, Placed, Polled, Producer, ProducerOptions, Record, Report, Trouble,
 };
 pub use topic::{Partitioning, Topic, Unkeyed};

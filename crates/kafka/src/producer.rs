@@ -14,6 +14,7 @@ use crate::ffi::client::{Client, News, Settled};
 use crate::ffi::code;
 use crate::ffi::conf::Config;
 use crate::ffi::headers::Headers;
+use crate::properties::ProducerSettings;
 use crate::topic::{Partitioning, Topic};
 
 /// How long the last drain of a close may wait for reports of purged records.
@@ -23,7 +24,7 @@ const CLOSING_STEP: Duration = Duration::from_millis(10);
 
 /// What a producer is made from.
 #[derive(Debug, Clone)]
-pub struct ProducerSettings {
+pub struct ProducerOptions {
     /// librdkafka's names and values, already translated from the Java names (platform.md 4.2).
     /// Bootstrap servers, client id and what this crate relies on are set over them.
     pub pairs: Vec<(String, String)>,
@@ -72,6 +73,20 @@ pub enum Payload {
     },
     /// A null value (a tombstone; receiver.md 4.2).
     Null,
+}
+
+impl ProducerOptions {
+    /// From a translated properties file.
+    #[must_use]
+    pub fn new(settings: &ProducerSettings, bootstrap: &str, client_id: &str) -> Self {
+        Self {
+            pairs: settings.librdkafka.clone(),
+            bootstrap: bootstrap.to_owned(),
+            client_id: client_id.to_owned(),
+            partitioning: settings.partitioner.into(),
+            max_block: settings.max_block,
+        }
+    }
 }
 
 impl Payload {
@@ -163,7 +178,7 @@ impl Producer {
     ///
     /// # Errors
     /// When librdkafka refuses a setting, or there is no broker address.
-    pub fn create(settings: &ProducerSettings, wake: BorrowedFd<'_>) -> Result<Self, CreateError> {
+    pub fn create(settings: &ProducerOptions, wake: BorrowedFd<'_>) -> Result<Self, CreateError> {
         if settings.bootstrap.split(',').all(|broker| broker.trim().is_empty()) {
             return Err(CreateError::NoBootstrap);
         }

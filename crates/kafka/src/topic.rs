@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::properties::Partitioner;
+
 /// How partitions are chosen (receiver.md 4.1, platform.md 4.2 `partitioner.class`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Partitioning {
@@ -12,6 +14,16 @@ pub struct Partitioning {
     pub ignore_keys: bool,
     /// For records without a key.
     pub unkeyed: Unkeyed,
+}
+
+impl From<Partitioner> for Partitioning {
+    fn from(class: Partitioner) -> Self {
+        match class {
+            Partitioner::Default => Self { ignore_keys: false, unkeyed: Unkeyed::Sticky },
+            Partitioner::RoundRobin => Self { ignore_keys: true, unkeyed: Unkeyed::RoundRobin },
+            Partitioner::Random => Self { ignore_keys: true, unkeyed: Unkeyed::Sticky },
+        }
+    }
 }
 
 /// How the partition of a record without a key is chosen.

@@ -356,7 +356,7 @@ fn foreign_released_and_out_of_range_are_refused() {
 #[test]
 fn creation_names_what_is_wrong() {
     let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-    let create = |settings: &millrace_kafka::ProducerSettings| {
+    let create = |settings: &millrace_kafka::ProducerOptions| {
         Producer::create(settings, std::os::fd::AsFd::as_fd(&theirs)).unwrap_err()
     };
     assert_eq!(create(&settings(" , ")), CreateError::NoBootstrap);

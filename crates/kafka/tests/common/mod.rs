@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use millrace_kafka::testing::MockCluster;
-use millrace_kafka::{Partitioning, Producer, ProducerSettings, Report};
+use millrace_kafka::{Partitioning, Producer, ProducerOptions, Report};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -18,9 +18,9 @@ pub(crate) struct Rig {
     pub(crate) cluster: MockCluster,
 }
 
-pub(crate) fn settings(bootstrap: &str) -> ProducerSettings {
+pub(crate) fn settings(bootstrap: &str) -> ProducerOptions {
     let pairs = [("linger.ms", "0"), ("acks", "all"), ("message.timeout.ms", "20000")];
-    ProducerSettings {
+    ProducerOptions {
         pairs: pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
         bootstrap: bootstrap.to_owned(),
         client_id: "producer-1".to_owned(),
@@ -29,7 +29,7 @@ pub(crate) fn settings(bootstrap: &str) -> ProducerSettings {
     }
 }
 
-pub(crate) fn producer(settings: &ProducerSettings) -> (Producer, UnixStream) {
+pub(crate) fn producer(settings: &ProducerOptions) -> (Producer, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     theirs.set_nonblocking(true).unwrap();
@@ -37,11 +37,7 @@ pub(crate) fn producer(settings: &ProducerSettings) -> (Producer, UnixStream) {
 }
 
 /// A cluster with topic `t` and a producer for it.
-pub(crate) fn rig(
-    brokers: i32,
-    partitions: i32,
-    change: impl FnOnce(&mut ProducerSettings),
-) -> Rig {
+pub(crate) fn rig(brokers: i32, partitions: i32, change: impl FnOnce(&mut ProducerOptions)) -> Rig {
     let cluster = MockCluster::start(brokers).unwrap();
     cluster.create_topic("t", partitions).unwrap();
     let mut settings = settings(&cluster.bootstrap_servers());
