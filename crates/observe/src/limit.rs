@@ -30,19 +30,30 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 #[macro_export]
 macro_rules! limited {
     (by $limit:expr, $key:expr; $level:ident, $($rest:tt)+) => {
-        if let Some(pass) = $limit.pass($key) {
+        if $crate::tracing::enabled!($crate::limited!(@level $level))
+            && let Some(pass) = $limit.pass($key)
+        {
             $crate::tracing::$level!(suppressed = pass.suppressed(), $($rest)+);
         }
     };
     ($level:ident, target: $target:expr, $($rest:tt)+) => {{
         static LIMIT: $crate::limit::RateLimit = $crate::limit::RateLimit::new();
-        if let Some(pass) = LIMIT.pass() {
+        if $crate::tracing::enabled!(target: $target, $crate::limited!(@level $level))
+            && let Some(pass) = LIMIT.pass()
+        {
             $crate::tracing::$level!(target: $target, suppressed = pass.suppressed(), $($rest)+);
         }
     }};
+    (@level error) => { $crate::tracing::Level::ERROR };
+    (@level warn) => { $crate::tracing::Level::WARN };
+    (@level info) => { $crate::tracing::Level::INFO };
+    (@level debug) => { $crate::tracing::Level::DEBUG };
+    (@level trace) => { $crate::tracing::Level::TRACE };
     ($level:ident, $($rest:tt)+) => {{
         static LIMIT: $crate::limit::RateLimit = $crate::limit::RateLimit::new();
-        if let Some(pass) = LIMIT.pass() {
+        if $crate::tracing::enabled!($crate::limited!(@level $level))
+            && let Some(pass) = LIMIT.pass()
+        {
             $crate::tracing::$level!(suppressed = pass.suppressed(), $($rest)+);
         }
     }};

@@ -89,6 +89,11 @@ impl Series {
         self.entries.push(Entry { owner, source });
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn value(&self) -> Value {
         let mut number = 0.0;
         let mut histogram: Option<HistogramTotals> = None;
