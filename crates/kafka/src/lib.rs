@@ -6,12 +6,15 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod batcher;
+pub mod budget;
 mod error;
 mod ffi;
 mod log;
 mod murmur2;
 mod producer;
 pub mod properties;
+pub mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod topic;

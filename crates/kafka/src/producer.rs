@@ -49,6 +49,7 @@ pub struct Producer {
     max_block: Duration,
     statistics: Cell<Option<String>>,
     trouble: RefCell<Option<Trouble>>,
+    failed_total: Cell<u64>,
 }
 
 /// What is sent beside the payload.
@@ -211,6 +212,7 @@ impl Producer {
             max_block: settings.max_block,
             statistics: Cell::new(None),
             trouble: RefCell::new(None),
+            failed_total: Cell::new(0),
         })
     }
 
@@ -260,6 +262,12 @@ impl Producer {
         self.client.in_flight()
     }
 
+    /// Records reported as failed, in all (`record_error_total`, platform.md 8.4).
+    #[must_use]
+    pub fn failed_total(&self) -> u64 {
+        self.failed_total.get()
+    }
+
     /// The newest statistics document of librdkafka, once; see [`crate::statistics`]. There is one
     /// every `statistics.interval.ms`.
     pub fn take_statistics(&self) -> Option<String> {
@@ -306,7 +314,11 @@ impl Producer {
         let more = self.client.poll(budget, timeout, &mut |news| match news {
             News::Settled(settled) => {
                 reports += 1;
-                each(report(settled));
+                let report = report(settled);
+                if report.outcome.is_err() {
+                    self.failed_total.set(self.failed_total.get().saturating_add(1));
+                }
+                each(report);
             }
             News::Error { code, text, fatal } => self.note(code, text, fatal),
             News::Statistics(json) => self.statistics.set(Some(json)),

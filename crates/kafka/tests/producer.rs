@@ -3,9 +3,10 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{SOON, producer, reports, rig, settings};
+use millrace_kafka::statistics::{Average, ProducerStatistics};
 use millrace_kafka::testing::{MockCluster, TestConsumer, TestRecord, api_key};
 use millrace_kafka::{
     CreateError, FailureKind, Headers, Partitioning, Payload, Placed, Producer, Record, Unkeyed,
@@ -244,6 +245,7 @@ fn brokers_down_fail_the_record_after_delivery_timeout() {
     assert_eq!(report.outcome.unwrap_err().kind(), FailureKind::Timeout);
     assert_eq!(report.payload, Payload::whole(vec![9; 100]));
     assert!(start.elapsed() >= Duration::from_millis(1400), "{:?}", start.elapsed());
+    assert_eq!(rig.producer.failed_total(), 1);
     assert!(rig.producer.trouble().is_some(), "the client tells that its brokers are gone");
 }
 
@@ -467,6 +469,43 @@ fn stress_every_buffer_comes_back_unchanged() {
     }
     assert_eq!(rig.producer.in_flight(), 0);
     assert!(rig.reports(0).is_empty());
+}
+
+/// platform.md 8.4: the document that librdkafka really writes.
+#[test]
+fn statistics_count_what_was_sent() {
+    let mut rig = rig(2, 2, |settings| {
+        settings.pairs.push(("statistics.interval.ms".into(), "100".into()));
+    });
+    let topic = rig.producer.topic("t").unwrap();
+    for token in 0..50 {
+        let payload = Payload::whole(vec![1; 100]);
+        rig.producer.produce(&topic, Record::default(), payload, token).unwrap();
+    }
+    rig.reports(50);
+    let deadline = Instant::now() + SOON;
+    let (mut batches, mut latency) = (Average::default(), Average::default());
+    let numbers = loop {
+        assert!(Instant::now() < deadline);
+        rig.producer.poll_reports(10, |_| {});
+        let Some(json) = rig.producer.take_statistics() else { continue };
+        let numbers = ProducerStatistics::parse(&json).unwrap();
+        batches.sum += numbers.batch_bytes.sum;
+        batches.count += numbers.batch_bytes.count;
+        latency.sum += numbers.request_latency_us.sum;
+        latency.count += numbers.request_latency_us.count;
+        if numbers.records_sent == 50 && latency.count > 0 && batches.count > 0 {
+            break numbers;
+        }
+    };
+    assert_eq!(numbers.records_sent_by_topic, [("t".to_owned(), 50)].into());
+    assert!(numbers.connections >= 1);
+    assert!(numbers.requests_by_node.values().sum::<u64>() >= 2, "{numbers:?}");
+    assert!(batches.mean().unwrap() >= 100.0);
+    assert!(latency.mean().unwrap() > 0.0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    assert!(numbers.start_time_ms + 60_000 > now && numbers.start_time_ms <= now + 1_000);
+    assert_eq!(rig.producer.failed_total(), 0);
 }
 
 #[test]
