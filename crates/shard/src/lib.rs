@@ -7,7 +7,7 @@
 //!
 //! It knows nothing of HTTP, events or Kafka, and starts no task that its caller did not ask for.
 //!
-//! Unsafe code is in `sys.rs` only: thin calls into libc.
+//! Unsafe code is in `sys.rs` only, thin calls into libc, and for tests in `sys/confine.rs`.
 
 #![warn(missing_docs)]
 

@@ -6,6 +6,9 @@ use std::mem;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
+#[cfg(test)]
+pub(crate) mod confine;
+
 use monoio::net::{TcpListener, TcpStream, UnixStream};
 
 /// A socket of the executor, which offers its descriptor only as a number.
