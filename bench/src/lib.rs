@@ -1,1 +1,8 @@
-//! To be written.
+//! What the programs of this folder share: a Kafka cluster in the process, and a receiver started on it.
+#![forbid(unsafe_code)]
+
+pub mod cluster;
+pub mod event;
+pub mod receiver;
+pub mod shipped;
+pub mod signals;

@@ -1,1 +1,24 @@
-//! To be written.
+//! The harness of the black-box suites: it starts the real binaries on a directory laid out like the mounts of a pod,
+//! on librdkafka's mock cluster or on a real Apache Kafka broker, speaks raw HTTP to them and reads what landed.
+//!
+//! It knows our binaries from outside only: environment, files, ports, signals, log lines. No unit of theirs is linked.
+//! The suites are in `tests/acceptance`; a case of the specs is one function there, its number in the name.
+#![forbid(unsafe_code)]
+
+pub mod binaries;
+pub mod broker;
+pub mod contract;
+pub mod http;
+pub mod matrix;
+pub mod metrics;
+pub mod mount;
+pub mod ports;
+pub mod process;
+pub mod properties;
+pub mod records;
+pub mod rig;
+pub mod setup;
+pub mod sockets;
+pub mod spawn;
+pub mod topics;
+pub mod wait;

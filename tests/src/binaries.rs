@@ -1,0 +1,86 @@
+//! Finds our binaries, and builds them when a test run did not.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+/// Takes the receiver at this path, whatever its age: an image's binary, a release build.
+const RECEIVER_OVERRIDE: &str = "MILLRACE_RECEIVER";
+
+pub fn receiver() -> PathBuf {
+    match env::var_os(RECEIVER_OVERRIDE) {
+        Some(path) => path.into(),
+        None => built("receiver"),
+    }
+}
+
+pub fn embedded_kafka() -> PathBuf {
+    built("embedded-kafka")
+}
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the repository")
+}
+
+/// `cargo test` leaves a binary alone unless an integration test of its own package asks for it, so one that is
+/// missing, or older than a source file, is built first: a test must never judge yesterday's program.
+fn built(name: &str) -> PathBuf {
+    static FRESH: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FRESH.get_or_init(|| {
+        let folder = target_folder();
+        let oldest = ["receiver", "embedded-kafka"].iter().map(|name| modified(&folder.join(name))).min().flatten();
+        if oldest.is_none_or(|oldest| oldest < newest_source()) {
+            build(&folder);
+        }
+        folder
+    });
+    folder.join(name)
+}
+
+/// `target/<profile>`, seen from this test program in `target/<profile>/deps`.
+fn target_folder() -> PathBuf {
+    let program = env::current_exe().expect("Linux tells a program its path");
+    let folder = program.parent().and_then(Path::parent);
+    folder.expect("cargo puts test programs into target/<profile>/deps").to_owned()
+}
+
+fn build(folder: &Path) {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["build", "--quiet", "--package", "millrace-receiver", "--package", "millrace-bench", "--bins"]);
+    command.arg("--target-dir").arg(folder.parent().expect("the profile is a folder of the target folder"));
+    if folder.ends_with("release") {
+        command.arg("--release");
+    }
+    let status = command.status();
+    assert!(status.is_ok_and(|status| status.success()), "{command:?} failed");
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn newest_source() -> SystemTime {
+    let folders = ["receiver/src", "contract/src", "bench/src", "crates"];
+    folders.iter().filter_map(|folder| newest_below(&root().join(folder))).max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The newest Rust source below a folder that belongs to a binary: tests, examples and fuzz targets do not.
+fn newest_below(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let name = entry.file_name();
+            if path.is_dir() {
+                let skipped = ["tests", "fuzz", "target", "examples", "benches"];
+                return if skipped.iter().any(|skip| name == *skip) { None } else { newest_below(&path) };
+            }
+            let source = path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs";
+            if source { modified(&path) } else { None }
+        })
+        .max()
+}

@@ -1,0 +1,190 @@
+//! A Kafka cluster of either kind behind one face: librdkafka's mock in a process of its own, or a real Apache Kafka.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use crate::{binaries, setup, spawn, topics};
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerKind {
+    Embedded,
+    Apache,
+}
+
+/// A running cluster, ended when dropped; the shared ones end with the test process.
+pub enum Broker {
+    Embedded(Embedded),
+    Apache(Apache),
+}
+
+impl Broker {
+    /// The one all tests of this process share. Name topics apart.
+    pub fn shared(kind: BrokerKind) -> &'static Self {
+        static SHARED: [OnceLock<Broker>; 2] = [OnceLock::new(), OnceLock::new()];
+        let [embedded, apache] = &SHARED;
+        match kind {
+            BrokerKind::Embedded => embedded.get_or_init(|| Self::start(kind)),
+            BrokerKind::Apache => apache.get_or_init(|| Self::start(kind)),
+        }
+    }
+
+    /// One of the test's own, to be stopped and started at will.
+    pub fn start(kind: BrokerKind) -> Self {
+        match kind {
+            BrokerKind::Embedded => Self::Embedded(Embedded::start()),
+            BrokerKind::Apache => Self::Apache(Apache::start()),
+        }
+    }
+
+    pub fn bootstrap(&self) -> &str {
+        match self {
+            Self::Embedded(embedded) => &embedded.bootstrap,
+            Self::Apache(apache) => &apache.bootstrap,
+        }
+    }
+
+    pub fn create_topic(&self, name: &str, partitions: i32) {
+        match self {
+            Self::Embedded(embedded) => embedded.command(&format!("topic {name}:{partitions}")),
+            Self::Apache(apache) => topics::create(&apache.bootstrap, name, partitions)
+                .unwrap_or_else(|error| panic!("cannot make a topic: {error}")),
+        }
+    }
+
+    /// Makes sure that a topic stays unknown however often it is asked for.
+    pub fn keep_missing(&self, topic: &str) {
+        match self {
+            // The mock makes topics on demand; Kafka's error 3 is "unknown topic or partition".
+            Self::Embedded(embedded) => embedded.command(&format!("topic-error {topic} 3")),
+            // Made on demand is switched off there.
+            Self::Apache(_) => {}
+        }
+    }
+
+    /// No broker answers any more; connections are cut.
+    pub fn down(&self) {
+        match self {
+            Self::Embedded(embedded) => embedded.command("down"),
+            Self::Apache(apache) => apache.script(&["stop", "--kill", "--keep"]),
+        }
+    }
+
+    /// They answer again, at the same address and with the same data.
+    pub fn up(&self) {
+        match self {
+            Self::Embedded(embedded) => embedded.command("up"),
+            Self::Apache(apache) => apache.launch(),
+        }
+    }
+}
+
+/// Whether there is a real Kafka to test with. Missing, it is a loud skip for a person and a failure in CI.
+pub fn apache_available() -> bool {
+    let fetched = env::var_os("KAFKA_TEST_HOME").map_or_else(|| binaries::root().join(".kafka"), PathBuf::from);
+    if fetched.join("fetched").exists() {
+        return true;
+    }
+    assert!(!in_ci(), "Apache Kafka is not fetched, and CI skips nothing: run tests/kafka.sh fetch");
+    eprintln!("SKIPPED: Apache Kafka is not fetched; run tests/kafka.sh fetch");
+    false
+}
+
+/// `CI=true` turns every skip into a failure.
+pub fn in_ci() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// The `embedded-kafka` program and the commands it takes.
+pub struct Embedded {
+    child: Mutex<Child>,
+    dialogue: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    bootstrap: String,
+}
+
+impl Embedded {
+    fn start() -> Self {
+        let mut command = spawn::command(&binaries::embedded_kafka());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = spawn::spawn(command);
+        let input = child.stdin.take().expect("it is piped");
+        let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let first = read_line(&mut output);
+        let bootstrap = first.strip_prefix("bootstrap.servers=").map(str::to_owned);
+        let bootstrap = bootstrap.unwrap_or_else(|| panic!("embedded-kafka began with {first:?}"));
+        Self { child: Mutex::new(child), dialogue: Mutex::new((input, output)), bootstrap }
+    }
+
+    /// Sends one command and waits until it is done.
+    pub fn command(&self, command: &str) {
+        let mut dialogue = self.dialogue.lock().expect("a failed command ends its test only");
+        let (input, output) = &mut *dialogue;
+        writeln!(input, "{command}").expect("embedded-kafka runs");
+        let answer = read_line(output);
+        drop(dialogue);
+        assert_eq!(answer, "ok", "embedded-kafka on {command:?}");
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Ok(mut child) = self.child.lock() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn read_line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("embedded-kafka runs");
+    line.trim_end().to_owned()
+}
+
+/// One Apache Kafka broker, steered by `tests/kafka.sh`, whose watchdog ends it when this process is gone.
+pub struct Apache {
+    folder: PathBuf,
+    port: String,
+    bootstrap: String,
+}
+
+impl Apache {
+    fn start() -> Self {
+        let folder = setup::new_folder().join("kafka");
+        let port = crate::ports::free().to_string();
+        let apache = Self { folder, bootstrap: format!("127.0.0.1:{port}"), port };
+        apache.launch();
+        apache
+    }
+
+    fn launch(&self) {
+        let parent = process::id().to_string();
+        self.script(&["start", "--parent", &parent, "--port", &self.port]);
+    }
+
+    fn script(&self, arguments: &[&str]) {
+        let mut command = Command::new(binaries::root().join("tests/kafka.sh"));
+        // `stop DIR --kill`, `start --port 1 DIR`: the folder may stand anywhere after the verb.
+        let (verb, options) = arguments.split_first().expect("a verb");
+        command.arg(verb).arg(&self.folder).args(options).stdin(Stdio::null());
+        let output = command.output().expect("bash runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kafka.sh {arguments:?} failed: {complaint}");
+    }
+
+    /// The broker's process.
+    pub fn pid(&self) -> u32 {
+        let pid = fs::read_to_string(self.folder.join("pid")).expect("kafka.sh writes it");
+        pid.trim().parse().expect("a process id")
+    }
+}
+
+impl Drop for Apache {
+    fn drop(&mut self) {
+        self.script(&["stop", "--kill"]);
+    }
+}

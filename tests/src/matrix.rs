@@ -1,0 +1,109 @@
+//! One case, four tests: each I/O driver of the receiver against each kind of Kafka.
+
+use std::sync::OnceLock;
+
+use io_uring::IoUring;
+
+use crate::broker::{BrokerKind, apache_available, in_ci};
+use crate::rig::Rig;
+
+/// The I/O driver a receiver is told to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    IoUring,
+    Epoll,
+}
+
+impl Driver {
+    /// The value of `IO_DRIVER`.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+
+    /// Whether the kernel allows it. Refused, it is a loud skip for a person and a failure in CI.
+    ///
+    /// The kernel is asked here, by a ring of our own: a receiver that wrongly thinks it is refused must fail.
+    fn available(self) -> bool {
+        static RING: OnceLock<Result<(), String>> = OnceLock::new();
+        if self == Self::Epoll {
+            return true;
+        }
+        match RING.get_or_init(|| IoUring::new(64).map(drop).map_err(|error| error.to_string())) {
+            Ok(()) => true,
+            Err(error) => {
+                assert!(!in_ci(), "the kernel refuses io_uring ({error}), and CI skips nothing");
+                eprintln!("SKIPPED: the kernel refuses io_uring: {error}");
+                false
+            }
+        }
+    }
+}
+
+/// One of the four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variant {
+    pub driver: Driver,
+    pub broker: BrokerKind,
+}
+
+impl Variant {
+    /// Whether it can be run here.
+    pub fn available(self) -> bool {
+        self.driver.available() && (self.broker == BrokerKind::Embedded || apache_available())
+    }
+}
+
+/// What a case may ask for: a rig that it shares, or only the variant, to build its own.
+pub trait FromVariant: Sized {
+    fn with(variant: Variant, case: impl FnOnce(Self));
+}
+
+impl FromVariant for Variant {
+    fn with(variant: Variant, case: impl FnOnce(Self)) {
+        case(variant);
+    }
+}
+
+impl FromVariant for &'static Rig {
+    fn with(variant: Variant, case: impl FnOnce(Self)) {
+        case(Rig::shared(variant));
+    }
+}
+
+/// Runs a case in a variant, or says why not.
+pub fn run<T: FromVariant>(driver: Driver, broker: BrokerKind, case: impl FnOnce(T)) {
+    let variant = Variant { driver, broker };
+    if variant.available() {
+        T::with(variant, case);
+    }
+}
+
+/// Makes four tests of each function: `name::io_uring_embedded`, `name::epoll_apache` and so on.
+///
+/// The argument is `&'static Rig` (shared by all such cases of that variant) or `Variant`.
+#[macro_export]
+macro_rules! matrix {
+    ($($(#[$meta:meta])* fn $name:ident($argument:ident: $type:ty) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "a case may need nothing of its file")]
+            use super::*;
+            use $crate::broker::BrokerKind::{Apache, Embedded};
+            use $crate::matrix::Driver::{Epoll, IoUring};
+
+            fn case($argument: $type) $body
+
+            #[test]
+            fn io_uring_embedded() { $crate::matrix::run(IoUring, Embedded, case); }
+            #[test]
+            fn epoll_embedded() { $crate::matrix::run(Epoll, Embedded, case); }
+            #[test]
+            fn io_uring_apache() { $crate::matrix::run(IoUring, Apache, case); }
+            #[test]
+            fn epoll_apache() { $crate::matrix::run(Epoll, Apache, case); }
+        }
+    )+};
+}

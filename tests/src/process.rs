@@ -1,0 +1,176 @@
+//! A running receiver: its ports, its log lines, its signals and its end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::http::{Answer, Connection, Request, exchange};
+use crate::metrics::Samples;
+use crate::mount::Mount;
+use crate::setup::{Mounts, Setup};
+use crate::wait::{SOON, until, within};
+use crate::{binaries, spawn};
+
+/// The receiver as a child process; killed when dropped.
+pub struct Receiver {
+    child: Mutex<Child>,
+    mounts: Mounts,
+    output: Arc<Mutex<Vec<String>>>,
+    errors: Arc<Mutex<Vec<String>>>,
+    readers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Receiver {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// With what it printed, when it ends or is not ready in time.
+    pub fn start(setup: &Setup) -> Self {
+        let receiver = Self::launch(setup);
+        receiver.wait_until_ready();
+        receiver
+    }
+
+    /// Starts it and returns at once: for cases where it must not come up.
+    pub fn launch(setup: &Setup) -> Self {
+        let mounts = Mounts::lay_out(setup);
+        let mut command = spawn::command(&binaries::receiver());
+        command.env_clear().envs(&mounts.environment).current_dir(mounts.folder());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = spawn::spawn(command);
+        let (output, errors) = (Arc::default(), Arc::default());
+        let readers = vec![
+            collect(child.stdout.take().expect("it is piped"), Arc::clone(&output)),
+            collect(child.stderr.take().expect("it is piped"), Arc::clone(&errors)),
+        ];
+        Self { child: Mutex::new(child), mounts, output, errors, readers: Mutex::new(readers) }
+    }
+
+    pub fn wait_until_ready(&self) {
+        until("the receiver to be ready", SOON, || {
+            if let Some(status) = self.try_exit() {
+                panic!("the receiver ended with {status} at start\n{}", self.printed());
+            }
+            let answer = Connection::try_open(self.port()).ok().and_then(|mut connection| {
+                connection.send(&Request::get("/readyz").to_bytes());
+                connection.answer_within(Duration::from_secs(2)).ok()
+            });
+            answer.filter(|answer| answer.status == 200)
+        });
+    }
+
+    pub fn port(&self) -> u16 {
+        self.mounts.port
+    }
+
+    pub fn tls_port(&self) -> u16 {
+        self.mounts.tls_port
+    }
+
+    pub fn metrics_port(&self) -> u16 {
+        self.mounts.metrics_port
+    }
+
+    /// The mount with the contract in its file `data`.
+    pub fn contract(&self) -> &Mount {
+        &self.mounts.contract
+    }
+
+    /// Swaps a new contract in, as kubelet does.
+    pub fn swap_contract(&self, bytes: impl AsRef<[u8]>) {
+        self.contract().swap(&[("data", bytes.as_ref())]);
+    }
+
+    /// One request on a connection of its own.
+    pub fn exchange(&self, request: &Request) -> Answer {
+        exchange(self.port(), request)
+    }
+
+    /// The status alone.
+    pub fn status(&self, request: &Request) -> u16 {
+        self.exchange(request).status
+    }
+
+    pub fn scrape(&self) -> Samples {
+        Samples::scrape(self.metrics_port(), "/metrics")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.lock().expect("no test panics in here").id()
+    }
+
+    pub fn signal(&self, name: &str) {
+        spawn::signal(self.pid(), name);
+    }
+
+    pub fn try_exit(&self) -> Option<ExitStatus> {
+        let mut child = self.child.lock().expect("no test panics in here");
+        let status = child.try_wait().expect("a child of ours");
+        drop(child);
+        if status.is_some() {
+            // What it printed last is complete only at the end of its pipes.
+            for reader in self.readers.lock().expect("no test panics in here").drain(..) {
+                let _ = reader.join();
+            }
+        }
+        status
+    }
+
+    pub fn wait_exit(&self, limit: Duration) -> ExitStatus {
+        until("the receiver to end", limit, || self.try_exit())
+    }
+
+    /// The JSON lines it has logged so far.
+    pub fn logs(&self) -> Vec<Value> {
+        let lines = self.output.lock().expect("no test panics in here");
+        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The first log line that fits, waited for.
+    pub fn wait_for_log(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let found = within(SOON, || self.logs().into_iter().find(&fits));
+        found.unwrap_or_else(|| panic!("no log line for: {what}\n{}", self.printed()))
+    }
+
+    /// Waits for a line of that level in which this text appears, in the message or a field.
+    pub fn wait_for_log_text(&self, level: &str, text: &str) -> Value {
+        self.wait_for_log(&format!("{level} with {text:?}"), |line| {
+            line["level"] == level && line.to_string().contains(text)
+        })
+    }
+
+    /// Lines on standard error, as printed.
+    pub fn errors(&self) -> String {
+        self.errors.lock().expect("no test panics in here").join("\n")
+    }
+
+    /// All it printed, for a failure's message.
+    pub fn printed(&self) -> String {
+        let output = self.output.lock().expect("no test panics in here").join("\n");
+        format!("--- its standard output\n{output}\n--- its standard error\n{}\n---", self.errors())
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.printed());
+        }
+        if let Ok(mut child) = self.child.lock() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            lines.lock().expect("no test panics in here").push(line);
+        }
+    })
+}

@@ -1,0 +1,90 @@
+//! When Kafka, a topic or a client fails: R91, R92, R96 and R97.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millrace_tests::broker::Broker;
+use millrace_tests::contract::Resource;
+use millrace_tests::http::{Connection, Request};
+use millrace_tests::matrix;
+use millrace_tests::matrix::Variant;
+use millrace_tests::rig::{Rig, unique};
+use millrace_tests::wait::{SOON, until};
+
+use crate::load::Load;
+
+/// The time of one exchange and its status.
+fn timed(rig: &Rig, request: &Request) -> (u16, Duration) {
+    let started = Instant::now();
+    let status = Connection::open(rig.receiver.port())
+        .exchange_within(request, Duration::from_secs(60))
+        .status;
+    (status, started.elapsed())
+}
+
+matrix! {
+    fn r091_all_brokers_down(variant: Variant) {
+        let broker = Broker::start(variant.broker);
+        let rig = Rig::on(&broker, variant, |setup| setup.producer("delivery.timeout.ms", "5000"));
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        broker.down();
+        let (status, took) = timed(&rig, &Request::minimal("/ns/a", &unique()));
+        assert_eq!(status, 503);
+        assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&took), "it took {took:?}");
+        let labels = [("http_response_status_code", "503"), ("kn_broker_name", "a"), ("cloudevents_type", "t")];
+        assert_eq!(rig.receiver.scrape().sum("kn_eventing_dispatch_latency_ms_count", &labels), 1.0);
+        rig.answers(&Request::get("/readyz"), 200);
+    }
+
+    fn r092_missing_topic_delays_no_other(variant: Variant) {
+        let missing = format!("missing-{}", unique());
+        let broker = Broker::shared(variant.broker);
+        broker.keep_missing(&missing);
+        let rig = Rig::own(variant, |setup| setup.producer("max.block.ms", "3000"));
+        let resource = Resource::new("Broker", "ns", "m", &missing, broker.bootstrap());
+        rig.receiver.swap_contract(rig.contract.next().with(resource).to_bytes());
+        until("the new resource to be routed", SOON, || {
+            (rig.status(&Request::new("POST", "/ns/m").body("")) == 400).then_some(())
+        });
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        thread::scope(|scope| {
+            let blocked = scope.spawn(|| timed(&rig, &Request::minimal("/ns/m", &unique())));
+            let mut slowest = Duration::ZERO;
+            while !blocked.is_finished() {
+                let (status, took) = timed(&rig, &Request::minimal("/ns/a", &unique()));
+                assert_eq!(status, 202);
+                slowest = slowest.max(took);
+            }
+            let (status, took) = blocked.join().unwrap();
+            assert_eq!(status, 503);
+            assert!((Duration::from_millis(2500)..Duration::from_secs(6)).contains(&took), "it took {took:?}");
+            assert!(slowest < Duration::from_millis(1500), "A was held up for {slowest:?}");
+        });
+    }
+
+    fn r096_broker_restart_under_load(variant: Variant) {
+        let broker = Broker::start(variant.broker);
+        let rig = Rig::on(&broker, variant, |setup| setup);
+        let load = Load::start(rig.receiver.port(), "/ns/a", 3);
+        broker.down();
+        thread::sleep(Duration::from_secs(2));
+        broker.up();
+        load.wait_for_answers(30);
+        let outcome = load.stop();
+        assert!(outcome.refused.iter().all(|status| *status >= 500), "refused with {:?}", outcome.refused);
+        assert!(outcome.broken.is_empty(), "without an answer: {:?}", outcome.broken);
+        outcome.assert_none_lost(&rig.tail, &[&rig.topics.a]);
+    }
+
+    fn r097_client_gone_after_its_body(rig: &'static Rig) {
+        let ids: Vec<String> = (0..50).map(|_| unique()).collect();
+        for id in &ids {
+            Connection::open(rig.receiver.port()).send(&Request::minimal("/ns/a", id).body("data").to_bytes());
+        }
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        // At most once each: nobody was there to try again.
+        for id in &ids {
+            assert!(rig.tail.now(&rig.topics.a, id).len() <= 1, "event {id} is there twice");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Black-box acceptance of the receiver: the cases of receiver.md 12 (`r…`) and contract.md 10 (`c…`).
+//!
+//! Each case is four tests: both I/O drivers, on librdkafka's mock cluster and on a real Apache Kafka. Cases that only
+//! send and look share one receiver a variant; those that stop, change or starve something start their own.
+#![forbid(unsafe_code)]
+
+mod binary;
+mod contract_files;
+mod contract_swaps;
+mod contracts;
+mod failures;
+mod keys;
+mod limits;
+mod load;
+mod metrics;
+mod peers;
+mod probe;
+mod rigs;
+mod routing;
+mod sink;
+mod start;
+mod stop;
+mod structured;
+mod structured_data;
