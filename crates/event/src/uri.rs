@@ -6,6 +6,13 @@
 
 /// Whether the text is a URI reference; on refusal the rule that was broken.
 pub(crate) fn check(uri: &str) -> Result<(), &'static str> {
+    // Most sources are a plain absolute path, which one pass settles.
+    if let [b'/', rest @ ..] = uri.as_bytes()
+        && rest.first() != Some(&b'/')
+        && rest.iter().all(|&byte| has(byte, PATH))
+    {
+        return Ok(());
+    }
     let (before_fragment, fragment) = match uri.split_once('#') {
         Some((before, fragment)) => (before, Some(fragment)),
         None => (uri, None),
@@ -142,8 +149,8 @@ const REGISTRY: u8 = 4;
 const PATH: u8 = 8;
 const URIC: u8 = 16;
 
-const fn classes() -> [u8; 128] {
-    let mut table = [0; 128];
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
     mark(&mut table, b"0123456789", ALNUM | USER | REGISTRY | PATH | URIC);
     mark(&mut table, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", ALNUM | USER | REGISTRY | PATH | URIC);
     mark(&mut table, b"abcdefghijklmnopqrstuvwxyz", ALNUM | USER | REGISTRY | PATH | URIC);
@@ -155,7 +162,7 @@ const fn classes() -> [u8; 128] {
     table
 }
 
-const fn mark(table: &mut [u8; 128], bytes: &[u8], class: u8) {
+const fn mark(table: &mut [u8; 256], bytes: &[u8], class: u8) {
     let mut at = 0;
     while at < bytes.len() {
         table[bytes[at] as usize] |= class;
@@ -163,10 +170,11 @@ const fn mark(table: &mut [u8; 128], bytes: &[u8], class: u8) {
     }
 }
 
-static CLASSES: [u8; 128] = classes();
+static CLASSES: [u8; 256] = classes();
 
 fn has(byte: u8, class: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+    // A byte always indexes a table of 256.
+    CLASSES[usize::from(byte)] & class != 0
 }
 
 #[cfg(test)]

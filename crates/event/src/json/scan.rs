@@ -281,7 +281,7 @@ impl Open {
 }
 
 /// How many bytes pass before a quote, a backslash or a control character.
-fn plain_run(bytes: &[u8]) -> usize {
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let mut length = 0;
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {

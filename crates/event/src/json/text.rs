@@ -1,5 +1,7 @@
 //! JSON strings: their meaning from their text, their text from their meaning.
 
+use super::scan::plain_run;
+
 /// A string escape that stands for half a character: `\ud800` without its other half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LoneSurrogate;
@@ -56,17 +58,14 @@ fn unicode(text: &str) -> Result<(char, usize), LoneSurrogate> {
 /// of the Java receiver: short escapes where there are any, upper-case hex else.
 pub(crate) fn escape(text: &str, mut piece: impl FnMut(&str)) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
-        let (plain, special) = rest.split_at(at);
+    loop {
+        let (plain, special) = rest.split_at(plain_run(rest.as_bytes()));
         piece(plain);
         let mut chars = special.chars();
-        if let Some(special) = chars.next() {
-            escape_one(special, &mut piece);
-        }
+        let Some(special) = chars.next() else { return };
+        escape_one(special, &mut piece);
         rest = chars.as_str();
     }
-    piece(rest);
 }
 
 fn escape_one(special: char, piece: &mut impl FnMut(&str)) {

@@ -128,21 +128,27 @@ proptest! {
     }
 
     #[test]
-    fn near_misses_are_judged_without_panic(text in "[+-]?[0-9]{3,11}-[0-9]{1,3}-[0-9]{1,3}[tT ][0-9:.]{0,14}[zZ+-][0-9:]{0,9}") {
+    fn near_misses_are_judged_without_panic(text in "[+-]?[0-9]{3,11}-[0-9]{1,3}-[0-9]{1,3}[tT ][0-9:.]{0,14}[zZ+-][0-9:]{0,9}|[0-9]{4}-0[1-9]-1[0-9][tT]1[0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{0,9})?)?([zZ]|[+-]0[0-9](:[0-5][0-9])?)") {
         if let Ok(written) = normal(&text) {
+            if Timestamp::is_written_form(&text) {
+                prop_assert_eq!(&written, &text);
+            }
             prop_assert_eq!(normal(&written).unwrap(), written, "written form is not stable");
         }
     }
 
     #[test]
     fn the_written_form_means_the_same(
-        year in -999_999_999..=999_999_999_i32, month in 1..=12_u8, day in 1..=28_u8, hour in 0..24_u8,
+        year in prop_oneof![0..=9999, -999_999_999..=999_999_999_i32], month in 1..=12_u8, day in 1..=28_u8, hour in 0..24_u8,
         minute in 0..60_u8, second in 0..60_u8, nano in 0..1_000_000_000_u32,
-        offset_seconds in -64_800..=64_800_i32,
+        offset_seconds in prop_oneof![Just(0), -64_800..=64_800_i32],
     ) {
         let time = Timestamp { year, month, day, hour, minute, second, nano, offset_seconds };
         let mut written = String::new();
         time.write(&mut written);
         prop_assert_eq!(Timestamp::parse(&written), Ok(time));
+        if offset_seconds == 0 && (0..=9999).contains(&year) {
+            prop_assert!(Timestamp::is_written_form(&written));
+        }
     }
 }
