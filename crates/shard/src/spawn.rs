@@ -96,8 +96,8 @@ pub struct Shards<T> {
 impl<T: Send + 'static> Shards<T> {
     /// Starts one shard for each entry of `cores` and runs `main` on each until it returns.
     ///
-    /// Comes back once every shard has its runtime and before any of them runs `main`'s future
-    /// to its first wait. All shards use the same driver: where the choice is automatic and one
+    /// Comes back once every shard has its runtime, and logs in one line what they run on. All
+    /// shards use the same driver: where the choice is automatic and one
     /// of them can't have io_uring, for example because the memory that may be locked is used
     /// up, all use epoll.
     ///
@@ -141,6 +141,16 @@ impl<T: Send + 'static> Shards<T> {
             reports = collect_reports(&starting)?;
         }
         tell(&starting, &Verdict::Go);
+        if let Some(report) = reports.first() {
+            tracing::info!(
+                shards = reports.len(),
+                driver = report.driver.name(),
+                entries = report.entries,
+                flags = report.flags,
+                reason = report.reason,
+                "Shards started."
+            );
+        }
         Ok(Self { threads: starting.into_iter().map(|one| one.thread).collect(), reports })
     }
 
@@ -317,5 +327,25 @@ mod tests {
             assert_eq!(shards.join(), Err(Panicked { shard: 1 }));
             assert_eq!(seen.load(Ordering::SeqCst), 1);
         }
+    }
+
+    #[test]
+    fn panic_ends_the_process_with_70() {
+        let status = crate::sys::confine::child("spawn::tests::child_panic", "").unwrap().status;
+        assert_eq!(status.code(), Some(EXIT_SOFTWARE));
+    }
+
+    #[test]
+    #[ignore = "started by panic_ends_the_process_with_70"]
+    fn child_panic() {
+        if crate::sys::confine::told().is_none() {
+            return;
+        }
+        let options = StartOptions::new(vec![None; 2], DriverChoice::Auto);
+        let shards = Shards::start(options, |shard| async move {
+            assert!(shard.id == ShardId(0), "on purpose");
+            std::future::pending::<()>().await;
+        });
+        shards.unwrap().join().unwrap();
     }
 }

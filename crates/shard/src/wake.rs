@@ -6,7 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use socket2::SockRef;
@@ -56,6 +56,12 @@ impl WakeWriter {
 impl AsRawFd for WakeWriter {
     fn as_raw_fd(&self) -> RawFd {
         self.write_end.as_raw_fd()
+    }
+}
+
+impl AsFd for WakeWriter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.write_end.as_fd()
     }
 }
 

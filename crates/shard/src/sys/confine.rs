@@ -1,22 +1,26 @@
 //! For tests in a process of their own: take io_uring, lockable memory, files or privilege away.
 
 use std::mem;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Runs one ignored test of this binary in a new process and gives what it printed. `how` is
 /// for that test, which reads it by [`told`].
 pub(crate) fn in_child(test: &str, how: &str) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
-        .env("MILLRACE_SHARD_CONFINE", how)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = child(test, how).unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{test} {how}: {:?}\n{text}\n{errors}", output.status);
     assert!(text.contains("1 passed"), "{test} did not run:\n{text}");
     text
+}
+
+/// The same, however it ends.
+pub(crate) fn child(test: &str, how: &str) -> std::io::Result<Output> {
+    Command::new(std::env::current_exe()?)
+        .args([test, "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("MILLRACE_SHARD_CONFINE", how)
+        .stdin(Stdio::null())
+        .output()
 }
 
 /// What the parent said; `None` if this test was not started by it.
