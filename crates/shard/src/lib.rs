@@ -31,7 +31,7 @@ mod yielding;
 /// What a read or write gives back: the result, and the buffer that was lent.
 pub use monoio::BufResult;
 /// Reading and writing with buffers that are lent to the driver and come back with the result.
-pub use monoio::buf::{IoBuf, IoBufMut, IoVecBuf, IoVecBufMut};
+pub use monoio::buf::{self, IoBuf, IoBufMut, IoVecBuf, IoVecBufMut};
 /// The two traits that [`TcpStream`] reads and writes through, with their `_all` and `_exact` forms.
 pub use monoio::io::{AsyncReadRent, AsyncReadRentExt, AsyncWriteRent, AsyncWriteRentExt};
 /// A connected socket of this shard. Never hand one to another thread.
@@ -40,18 +40,21 @@ pub use monoio::net::TcpStream;
 pub use monoio::spawn;
 /// A task's result, once awaited.
 pub use monoio::task::JoinHandle;
-/// Sleeping on this shard's timer wheel (1 ms steps).
+/// A time for [`sleep_until`].
+pub use monoio::time::Instant as TimerInstant;
+/// Sleeping on this shard's timer wheel (1 ms steps). Call them in a running
+/// task: elsewhere they panic.
 pub use monoio::time::{Sleep, sleep, sleep_until, timeout};
 
 pub use accept::{Accepted, Acceptor, Closer};
-pub use balance::{Balance, Seat};
-pub use deadline::{Guard, Sweeper, Watched};
-pub use drain::{Drain, DrainWatch, Exchange, Phase};
+pub use balance::{Balance, ListenStats, OpenConnection, Seat};
+pub use deadline::{Cut, Guard, Sweeper, Watched};
+pub use drain::{Drain, DrainSeat, DrainWatch, Exchange, Phase};
 pub use driver::{Driver, DriverChoice, DriverError, DriverReport, Runtime};
-pub use listen::{KeepAlive, ListenError, ListenOptions, ShardListener, bind};
+pub use listen::{KeepAlive, ListenError, ListenOptions, ShardListener, bind, parse_host};
 pub use local::{LocalNotify, OneReceiver, OneSender, Slot, oneshot};
 pub use mailbox::{Inbox, Mailbox, MailboxSeat, TrySendError, mailbox};
-pub use spawn::{ShardContext, ShardId, Shards, StartError, StartOptions};
+pub use spawn::{Panicked, ShardContext, ShardId, ShardPanic, Shards, StartError, StartOptions};
 pub use topology::{CoreRequest, Pinning, Topology, TopologyError};
-pub use wake::{WakePair, WakeReader, WakeWriter};
+pub use wake::{PendingReader, WakePair, WakeReader, WakeWriter};
 pub use yielding::yield_now;

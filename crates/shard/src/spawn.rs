@@ -97,9 +97,8 @@ impl<T: Send + 'static> Shards<T> {
     /// Starts one shard for each entry of `cores` and runs `main` on each until it returns.
     ///
     /// Comes back once every shard has its runtime, and logs in one line what they run on. All
-    /// shards use the same driver: where the choice is automatic and one
-    /// of them can't have io_uring, for example because the memory that may be locked is used
-    /// up, all use epoll.
+    /// shards use the same driver: where the choice is automatic and one of them can't have
+    /// io_uring, for example because the memory that may be locked is used up, all use epoll.
     ///
     /// Threads that a pinned shard starts inherit its core; start others elsewhere.
     pub fn start<M, F>(options: StartOptions, main: M) -> Result<Self, StartError>
