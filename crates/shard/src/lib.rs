@@ -2,7 +2,7 @@
 //!
 //! A shard is a thread that runs one single-threaded executor (monoio) on io_uring, or on
 //! epoll where the kernel refuses io_uring. Shards share nothing that they write; what crosses
-//! goes through a bounded [`mailbox`]. This crate owns everything that knows the executor, so
+//! goes through a bounded [`mod@mailbox`]. This crate owns everything that knows the executor, so
 //! that it can be replaced without touching a product: products use what is exported here.
 //!
 //! It knows nothing of HTTP, events or Kafka, and starts no task that its caller did not ask for.
