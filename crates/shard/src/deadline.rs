@@ -143,7 +143,7 @@ pub struct Guard<K> {
 
 impl<K: Copy> Guard<K> {
     /// From now on this deadline counts, and no earlier one. `at_ms` is a time of
-    /// [`clock`](crate::clock).
+    /// [`clock`].
     pub fn set(&self, kind: K, at_ms: u64, cut: Cut) {
         self.entry.next.set(Some((kind, cut)));
         self.entry.deadline_ms.set(at_ms);
