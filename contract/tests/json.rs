@@ -1,4 +1,6 @@
 //! The reader against every lenient and every refused form of contract.md 3.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
 use millrace_contract::json::{self, NESTING_MAX, ParseError, WARNINGS_MAX, Warnings};
 use millrace_contract::proto::{self, Contract, Egress, Resource, dialected_filter, resource};
 

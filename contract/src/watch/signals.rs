@@ -16,6 +16,9 @@ use rustix::io::Errno;
 /// How often to look while the directory cannot be watched.
 const UNARMED_POLL: Duration = Duration::from_secs(1);
 
+/// No wait is longer, so that no sum of times overflows.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A burst delays the read by at most this many settle times.
 const SETTLE_TIMES_MAX: u32 = 10;
 
@@ -75,7 +78,8 @@ impl Signals {
 
     /// Waits for the first event and then until none came for `settle`, or until `timeout`.
     pub(super) fn wait(&mut self, timeout: Duration, settle: Duration) -> Wake {
-        let timeout = if self.armed.is_ok() { timeout } else { timeout.min(UNARMED_POLL) };
+        let longest = if self.armed.is_ok() { WAIT_MAX } else { UNARMED_POLL };
+        let (timeout, settle) = (timeout.min(longest), settle.min(WAIT_MAX));
         match self.next(timeout) {
             Wake::Changed => self.settled(settle),
             Wake::Elapsed if self.rearm() => Wake::Changed,
@@ -145,8 +149,8 @@ impl Signals {
                 about_us = true;
             } else if self.armed.as_ref().is_ok_and(|armed| armed.watch == event.wd()) {
                 about_us = true;
-                if flags.intersects(ReadFlags::IGNORED | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT)
-                {
+                if flags.contains(ReadFlags::IGNORED) {
+                    // The kernel has dropped the watch: the directory is gone.
                     self.armed = Err(Errno::NOENT);
                 }
             }
@@ -186,5 +190,54 @@ impl Signals {
             Ok(Armed { watch, device: found.st_dev, inode: found.st_ino })
         });
         self.armed.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(15);
+    const NEVER: Duration = Duration::MAX;
+    const SETTLE: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn without_inotify_it_is_time_to_look_every_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut signals, stopper) = Signals::new(directory.path()).unwrap();
+        signals.inotify = Err(Errno::MFILE);
+        signals.armed = Err(Errno::NOENT);
+        assert_eq!(signals.inotify_error().as_deref(), Some("Too many open files (os error 24)"));
+        let began = Instant::now();
+        assert_eq!(signals.wait(NEVER, SETTLE), Wake::Elapsed);
+        assert!((UNARMED_POLL..DEADLINE).contains(&began.elapsed()));
+        stopper.stop();
+        assert_eq!(signals.wait(NEVER, SETTLE), Wake::Stopped);
+    }
+
+    #[test]
+    fn a_directory_that_never_rests_is_looked_at_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut signals, stopper) = Signals::new(directory.path()).unwrap();
+        let path = directory.path().join("busy");
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let writer = std::thread::spawn(move || {
+            let still_wanted =
+                || matches!(ended.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+            while still_wanted() {
+                fs::write(&path, "x").unwrap();
+            }
+        });
+        let settle = Duration::from_millis(50);
+        for _ in 0..3 {
+            let began = Instant::now();
+            assert_eq!(signals.wait(NEVER, settle), Wake::Changed);
+            assert!(began.elapsed() < DEADLINE);
+        }
+        // The order to stop gets through too.
+        stopper.stop();
+        assert_eq!(signals.wait(NEVER, settle), Wake::Stopped);
+        drop(end);
+        writer.join().unwrap();
     }
 }

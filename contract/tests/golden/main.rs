@@ -1,5 +1,7 @@
 //! Real contract files in, model out. The names of tests carry the case of contract.md 10 that
 //! they prove as far as a pure test can.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
+
 mod dispatcher;
 mod edge;
 mod receiver;
