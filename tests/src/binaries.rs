@@ -11,14 +11,20 @@ use std::time::SystemTime;
 const RECEIVER_OVERRIDE: &str = "MILLRACE_RECEIVER";
 
 pub fn receiver() -> PathBuf {
+    static RECEIVER: OnceLock<PathBuf> = OnceLock::new();
     match env::var_os(RECEIVER_OVERRIDE) {
         Some(path) => path.into(),
-        None => built("receiver"),
+        None => {
+            let sources = ["receiver/src", "contract/src", "crates"];
+            RECEIVER.get_or_init(|| built("receiver", "millrace-receiver", &sources)).clone()
+        }
     }
 }
 
 pub fn embedded_kafka() -> PathBuf {
-    built("embedded-kafka")
+    static EMBEDDED_KAFKA: OnceLock<PathBuf> = OnceLock::new();
+    let sources = ["bench/src", "crates/kafka"];
+    EMBEDDED_KAFKA.get_or_init(|| built("embedded-kafka", "millrace-bench", &sources)).clone()
 }
 
 /// The repository's root.
@@ -28,17 +34,14 @@ pub fn root() -> &'static Path {
 
 /// `cargo test` leaves a binary alone unless an integration test of its own package asks for it, so one that is
 /// missing, or older than a source file, is built first: a test must never judge yesterday's program.
-fn built(name: &str) -> PathBuf {
-    static FRESH: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FRESH.get_or_init(|| {
-        let folder = target_folder();
-        let oldest = ["receiver", "embedded-kafka"].iter().map(|name| modified(&folder.join(name))).min().flatten();
-        if oldest.is_none_or(|oldest| oldest < newest_source()) {
-            build(&folder);
-        }
-        folder
-    });
-    folder.join(name)
+fn built(name: &str, package: &str, sources: &[&str]) -> PathBuf {
+    let folder = target_folder();
+    let binary = folder.join(name);
+    let newest = sources.iter().filter_map(|folder| newest_below(&root().join(folder))).max();
+    if modified(&binary).is_none_or(|built| newest.is_none_or(|newest| built < newest)) {
+        build(&folder, name, package);
+    }
+    binary
 }
 
 /// `target/<profile>`, seen from this test program in `target/<profile>/deps`.
@@ -48,9 +51,9 @@ fn target_folder() -> PathBuf {
     folder.expect("cargo puts test programs into target/<profile>/deps").to_owned()
 }
 
-fn build(folder: &Path) {
+fn build(folder: &Path, name: &str, package: &str) {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root()).args(["build", "--quiet", "--package", "millrace-receiver", "--package", "millrace-bench", "--bins"]);
+    command.current_dir(root()).args(["build", "--quiet", "--package", package, "--bin", name]);
     command.arg("--target-dir").arg(folder.parent().expect("the profile is a folder of the target folder"));
     if folder.ends_with("release") {
         command.arg("--release");
@@ -61,11 +64,6 @@ fn build(folder: &Path) {
 
 fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn newest_source() -> SystemTime {
-    let folders = ["receiver/src", "contract/src", "bench/src", "crates"];
-    folders.iter().filter_map(|folder| newest_below(&root().join(folder))).max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// The newest Rust source below a folder that belongs to a binary: tests, examples and fuzz targets do not.
