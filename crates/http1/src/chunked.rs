@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::request_line::is_token;
+use crate::classes::is_token;
 use crate::{Limits, Refusal};
 
 /// Reads one chunked body. Counts sizes, extensions and trailers over the whole body.
@@ -175,7 +175,7 @@ impl ChunkDecoder {
         }
         self.trailer_left = self.trailer_left.checked_sub(1).ok_or(Refusal::TrailersTooLarge)?;
         match (self.state, byte) {
-            (State::TrailerStart | State::TrailerName, byte) if is_token(byte) => {
+            (State::TrailerStart | State::TrailerName, byte) if is_token(&[byte]) => {
                 Ok(State::TrailerName)
             }
             (State::TrailerName, b':') => Ok(State::TrailerValue),

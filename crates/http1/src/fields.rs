@@ -1,13 +1,14 @@
 //! What the header lines of one request say about the message itself: host, framing, connection,
 //! expectation. All other headers are the event's business.
 
+use crate::classes::is_token;
 use crate::framing::FramingFields;
 use crate::request_line::is_authority;
 use crate::span::Span;
 use crate::{BodyFraming, Refusal, Version};
 
 /// Gathered header by header, judged at the end.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Fields {
     framing: FramingFields,
     host: Option<Span>,
@@ -69,7 +70,8 @@ impl Fields {
 
     fn take_connection(&mut self, value: &[u8]) {
         for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            self.close |= token.eq_ignore_ascii_case(b"close");
+            // A mangled option may have been `close`.
+            self.close |= token.eq_ignore_ascii_case(b"close") || !is_token(token);
             self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
         }
     }

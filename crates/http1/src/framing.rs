@@ -15,7 +15,7 @@ pub enum BodyFraming {
 }
 
 /// The framing headers of one head, gathered in any order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct FramingFields {
     content_length: Option<u64>,
     chunked: bool,

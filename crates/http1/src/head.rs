@@ -1,11 +1,12 @@
 //! A request head: where it ends, what it says. Filled again for each request, allocates nothing
 //! once warm.
 
-use std::mem::MaybeUninit;
+use std::{mem, slice};
 
+use crate::classes::{is_token, is_value};
 use crate::encode::Ending;
 use crate::fields::{Fields, Meaning};
-use crate::request_line::{RequestLine, is_token};
+use crate::request_line::{RequestLine, split_once};
 use crate::span::Span;
 use crate::{BodyFraming, Limits, Method, Refusal, Version};
 
@@ -15,6 +16,7 @@ use crate::{BodyFraming, Limits, Method, Refusal, Version};
 pub struct Head {
     scan: Scan,
     line: RequestLine,
+    fields: Fields,
     meaning: Meaning,
     entries: Vec<Entry>,
 }
@@ -26,10 +28,7 @@ struct Scan {
     at: usize,
     /// First byte of the line that `at` is in.
     line_start: usize,
-    /// First byte of the request line: 2 after an empty line.
-    request_start: usize,
     line_seen: bool,
-    headers: usize,
     headers_bytes: usize,
     over: bool,
 }
@@ -50,6 +49,7 @@ impl Head {
     pub fn reset(&mut self) {
         self.scan = Scan::default();
         self.line = RequestLine::default();
+        self.fields = Fields::default();
         self.meaning = Meaning::default();
         self.entries.clear();
     }
@@ -62,32 +62,25 @@ impl Head {
     /// starts a new head.
     ///
     /// # Errors
-    /// Any break of RFC 9112 or of `limits`, as reliability.md 2 and 3 list them. The first
-    /// offending byte decides, whether the bytes come at once or one at a time.
+    /// Any break of RFC 9112 or of `limits`, as reliability.md 2 and 3 list them. The first bad
+    /// line decides, as soon as it is there, whether the bytes come at once or one at a time.
     pub fn parse(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
         if self.scan.over {
             self.reset();
         }
-        let end = self.find_end(buf, limits).inspect_err(|_| self.scan.over = true)?;
-        let Some(end) = end else { return Ok(None) };
-        self.scan.over = true;
-        self.read_headers(buf, end)?;
-        Ok(Some(end))
+        let end = self.read_lines(buf, limits).inspect_err(|_| self.scan.over = true)?;
+        if end.is_some() {
+            self.scan.over = true;
+            self.meaning = mem::take(&mut self.fields).judge(self.line.version)?;
+        }
+        Ok(end)
     }
 
-    /// Goes through the lines that have come in. Everything that could make the head unbounded
-    /// or differently cut by another reader is refused here; a full line is needed only for the
-    /// request line, so that a wrong version is refused without waiting for headers.
-    fn find_end(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
-        loop {
-            let unseen = buf.get(self.scan.at..).unwrap_or_default();
-            let Some(found) = memchr::memchr(b'\n', unseen) else {
-                let line = buf.get(self.scan.line_start..).unwrap_or_default();
-                self.check_length(line.strip_suffix(b"\r").unwrap_or(line), limits)?;
-                self.scan.at = buf.len();
-                return Ok(None);
-            };
-            let line_feed = self.scan.at.saturating_add(found);
+    /// Reads the lines that are complete, up to the empty one.
+    fn read_lines(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+        let from = self.scan.at;
+        for found in memchr::memchr_iter(b'\n', buf.get(from..).unwrap_or_default()) {
+            let line_feed = from.saturating_add(found);
             let line = buf.get(self.scan.line_start..line_feed).unwrap_or_default();
             let content = line.strip_suffix(b"\r");
             self.check_length(content.unwrap_or(line), limits)?;
@@ -97,19 +90,21 @@ impl Head {
                 if content.is_empty() {
                     return Ok(Some(next));
                 }
-                self.count_header(content, limits)?;
-            } else if content.is_empty() {
-                if self.scan.request_start != 0 {
-                    return Err(Refusal::BytesBeforeRequest);
-                }
-                self.scan.request_start = next;
-            } else {
+                self.read_header(buf, content, limits)?;
+            } else if !content.is_empty() {
                 self.line = RequestLine::parse(buf, content)?;
                 self.scan.line_seen = true;
+            } else if self.scan.line_start == 0 {
+                // One empty line is tolerated, as RFC 9112 2.2 asks.
+            } else {
+                return Err(Refusal::BytesBeforeRequest);
             }
             self.scan.line_start = next;
-            self.scan.at = next;
         }
+        let line = buf.get(self.scan.line_start..).unwrap_or_default();
+        self.check_length(line.strip_suffix(b"\r").unwrap_or(line), limits)?;
+        self.scan.at = buf.len();
+        Ok(None)
     }
 
     /// Bounds a line, complete or not.
@@ -123,42 +118,43 @@ impl Head {
             };
         }
         // A TLS hello or other binary traffic is refused at its first byte.
-        if content.first().is_some_and(|byte| !is_token(*byte)) {
+        if content.first().is_some_and(|byte| !is_token(slice::from_ref(byte))) {
             return Err(Refusal::BytesBeforeRequest);
         }
         if content.len() > limits.line_max { Err(Refusal::RequestLineTooLong) } else { Ok(()) }
     }
 
-    fn count_header(&mut self, content: &[u8], limits: &Limits) -> Result<(), Refusal> {
-        self.scan.headers = self.scan.headers.saturating_add(1);
+    /// Cuts a header line into name and value and notes both. A folded line, a blank before the
+    /// colon and a line without a colon all fail as a name.
+    #[inline]
+    fn read_header(&mut self, buf: &[u8], content: &[u8], limits: &Limits) -> Result<(), Refusal> {
         self.scan.headers_bytes = self.scan.headers_bytes.saturating_add(content.len());
-        if self.scan.headers > limits.headers_max() {
+        if self.entries.len() >= limits.headers_max {
             return Err(Refusal::TooManyHeaders);
         }
-        Ok(())
-    }
-
-    /// Cuts the lines into names and values and judges them. httparse checks each byte; line
-    /// ends, which it takes too lightly, were checked before.
-    fn read_headers(&mut self, buf: &[u8], end: usize) -> Result<(), Refusal> {
-        let head = buf.get(self.scan.request_start..end).unwrap_or_default();
-        let mut table = [const { MaybeUninit::uninit() }; Limits::HEADERS_MAX];
-        let mut request = httparse::Request::new(&mut []);
-        let parsed = request.parse_with_uninit_headers(head, &mut table).map_err(refusal)?;
-        // The two readings of where the head ends must agree.
-        if parsed != httparse::Status::Complete(head.len()) {
+        let (name, value) = split_once(content, b':').ok_or(Refusal::HeaderName)?;
+        if name.is_empty() || !is_token(name) {
             return Err(Refusal::HeaderName);
         }
-        self.entries.clear();
-        let mut fields = Fields::default();
-        for header in request.headers.iter() {
-            let (name, value) = (header.name.as_bytes(), header.value);
-            self.entries.push(Entry { name: Span::of(buf, name)?, value: Span::of(buf, value)? });
-            fields.take(buf, name, value)?;
+        let value = trim_blanks(value);
+        if !is_value(value) {
+            return Err(Refusal::HeaderValue);
         }
-        self.meaning = fields.judge(self.line.version)?;
-        Ok(())
+        self.entries.push(Entry { name: Span::of(buf, name)?, value: Span::of(buf, value)? });
+        self.fields.take(buf, name, value)
     }
+}
+
+/// Without blanks and tabs around; other bytes that some take for blanks stay and are judged.
+#[inline]
+fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 impl Head {
@@ -239,7 +235,7 @@ impl Head {
 #[derive(Clone, Debug)]
 pub struct Headers<'b> {
     buf: &'b [u8],
-    entries: std::slice::Iter<'b, Entry>,
+    entries: slice::Iter<'b, Entry>,
 }
 
 impl<'b> Iterator for Headers<'b> {
@@ -257,17 +253,6 @@ impl<'b> Iterator for Headers<'b> {
 }
 
 impl ExactSizeIterator for Headers<'_> {}
-
-fn refusal(error: httparse::Error) -> Refusal {
-    match error {
-        httparse::Error::HeaderName => Refusal::HeaderName,
-        httparse::Error::HeaderValue => Refusal::HeaderValue,
-        httparse::Error::NewLine => Refusal::BareCarriageReturn,
-        httparse::Error::TooManyHeaders => Refusal::TooManyHeaders,
-        httparse::Error::Version => Refusal::Version,
-        httparse::Error::Status | httparse::Error::Token => Refusal::RequestLine,
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@
 
 mod body;
 mod chunked;
+mod classes;
 pub mod encode;
 mod fields;
 mod framing;

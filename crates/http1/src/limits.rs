@@ -9,8 +9,7 @@ pub struct Limits {
     /// Bytes of all header lines together without their line ends; more is 431. `maxHeaderSize`
     /// of the Java server, which counts the same way (platform.md 4.5).
     pub headers_bytes_max: usize,
-    /// Number of header lines; more is 431. At most [`Limits::HEADERS_MAX`], higher values mean
-    /// that one.
+    /// Number of header lines; more is 431. Each costs 16 bytes while the head is known.
     pub headers_max: usize,
     /// Bytes of all chunk extensions of one body; more is 400. Nobody uses extensions, but each
     /// chunk may carry one, so the sum must be bounded.
@@ -23,19 +22,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The most header lines that a head may have: they pass through a table on the stack.
-    pub const HEADERS_MAX: usize = 128;
-
     /// The most bytes that [`crate::Head::parse`] asks for before it answers or refuses; a
     /// connection needs no more buffer than this before the body starts.
     pub fn head_bytes_max(&self) -> usize {
         const LINE_END: usize = 2;
-        let lines_end = self.headers_max().saturating_add(3).saturating_mul(LINE_END);
+        let lines_end = self.headers_max.saturating_add(3).saturating_mul(LINE_END);
         self.line_max.saturating_add(self.headers_bytes_max).saturating_add(lines_end)
-    }
-
-    pub(crate) fn headers_max(&self) -> usize {
-        self.headers_max.min(Self::HEADERS_MAX)
     }
 }
 
@@ -46,7 +38,7 @@ impl Default for Limits {
         Self {
             line_max: 4096,
             headers_bytes_max: 8192,
-            headers_max: Self::HEADERS_MAX,
+            headers_max: 128,
             chunk_ext_max: 4096,
             trailer_max: 8192,
             body_max: 1024 * 1024,

@@ -25,11 +25,10 @@ pub enum Refusal {
     TooManyHeaders,
     /// A line ends in LF without CR.
     BareLineFeed,
-    /// CR without LF.
-    BareCarriageReturn,
-    /// A header name with bytes that are not allowed, a folded line, or no colon.
+    /// A header name with bytes that are not allowed, a folded line, or no colon; also CR before
+    /// the colon.
     HeaderName,
-    /// A header value with control bytes.
+    /// A header value with control bytes, CR among them.
     HeaderValue,
     /// No Host in HTTP/1.1, several, or one that is no host and port.
     Host,
@@ -67,7 +66,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Each refusal once, to lay out one counter per reason.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 26] = [
         Self::BytesBeforeRequest,
         Self::RequestLine,
         Self::Target,
@@ -76,7 +75,6 @@ impl Refusal {
         Self::HeadersTooLarge,
         Self::TooManyHeaders,
         Self::BareLineFeed,
-        Self::BareCarriageReturn,
         Self::HeaderName,
         Self::HeaderValue,
         Self::Host,
@@ -121,7 +119,6 @@ impl Refusal {
             Self::HeadersTooLarge => "headers_too_large",
             Self::TooManyHeaders => "too_many_headers",
             Self::BareLineFeed => "bare_line_feed",
-            Self::BareCarriageReturn => "bare_carriage_return",
             Self::HeaderName => "header_name",
             Self::HeaderValue => "header_value",
             Self::Host => "host",

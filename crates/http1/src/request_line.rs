@@ -1,6 +1,7 @@
 //! The request line: method, target, version (RFC 9112 3).
 
 use crate::Refusal;
+use crate::classes::{is_host, is_target, is_token};
 use crate::span::Span;
 
 /// The methods that the receiver tells apart (receiver.md 2.1). Case matters.
@@ -39,12 +40,12 @@ impl RequestLine {
     /// Reads `line`, a slice of `buf` without its line end.
     pub(crate) fn parse(buf: &[u8], line: &[u8]) -> Result<Self, Refusal> {
         let (method, rest) = split_once(line, b' ').ok_or(Refusal::RequestLine)?;
-        if method.is_empty() || !method.iter().copied().all(is_token) {
+        if method.is_empty() || !is_token(method) {
             return Err(Refusal::RequestLine);
         }
         let (target, version) = split_once(rest, b' ').ok_or(Refusal::RequestLine)?;
         let version = read_version(version)?;
-        if target.is_empty() || !target.iter().copied().all(is_target) {
+        if target.is_empty() || !is_target(target) {
             return Err(Refusal::Target);
         }
         let (path, authority) = split_target(method, target)?;
@@ -79,14 +80,14 @@ fn split_target<'b>(
     method: &[u8],
     target: &'b [u8],
 ) -> Result<(&'b [u8], Option<&'b [u8]>), Refusal> {
+    if method == b"CONNECT" {
+        return if is_authority(target) { Ok((target, None)) } else { Err(Refusal::Target) };
+    }
     if target.first() == Some(&b'/') {
         return Ok((without_query(target), None));
     }
     if target == b"*" {
         return Ok((target, None));
-    }
-    if method == b"CONNECT" {
-        return if is_authority(target) { Ok((target, None)) } else { Err(Refusal::Target) };
     }
     let rest = strip_scheme(target).ok_or(Refusal::Target)?;
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -111,28 +112,20 @@ fn without_query(target: &[u8]) -> &[u8] {
 /// Whether `value` is a host with an optional port. User names, blanks, lists and percent signs
 /// are not: what one reader takes for a host, another may not.
 pub(crate) fn is_authority(value: &[u8]) -> bool {
-    let (host, port) = match value {
-        [b'[', rest @ ..] => match split_once(rest, b']') {
-            Some((literal, port)) if is_ip_literal(literal) => (literal, port),
-            _ => return false,
-        },
-        _ => match value.iter().position(|byte| *byte == b':') {
-            Some(colon) => match value.split_at_checked(colon) {
-                Some(parts) => parts,
-                None => return false,
-            },
-            None => (value, &[][..]),
-        },
-    };
-    let port_fits = match port {
-        [] => true,
-        [b':', digits @ ..] => {
-            matches!(digits.len(), 1..=5) && digits.iter().all(u8::is_ascii_digit)
-        }
-        _ => false,
-    };
-    let bracketed = value.first() == Some(&b'[');
-    port_fits && !host.is_empty() && (bracketed || host.iter().copied().all(is_host))
+    if let [b'[', rest @ ..] = value {
+        return split_once(rest, b']').is_some_and(|(literal, rest)| {
+            is_ip_literal(literal)
+                && (rest.is_empty() || rest.strip_prefix(b":").is_some_and(is_port))
+        });
+    }
+    match split_once(value, b':') {
+        Some((host, port)) => !host.is_empty() && is_host(host) && is_port(port),
+        None => !value.is_empty() && is_host(value),
+    }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    matches!(digits.len(), 1..=5) && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn is_ip_literal(literal: &[u8]) -> bool {
@@ -140,24 +133,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
         && literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
 }
 
-fn is_host(byte: u8) -> bool {
-    // RFC 3986 3.2.2: unreserved and sub-delims, without percent encoding.
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
-}
-
-/// A byte that may stand in a target: visible ASCII, but no fragment and none of the three that
-/// must be percent-encoded and that other servers refuse.
-fn is_target(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'<' | b'>' | b'`')
-}
-
-/// RFC 9110 5.6.2: a byte of a token, as in methods and header names.
-#[inline]
-pub(crate) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     let position = memchr::memchr(at, bytes)?;
     let (before, rest) = bytes.split_at_checked(position)?;
     Some((before, rest.get(1..)?))
@@ -182,6 +158,7 @@ mod tests {
             ("POST http://[::1]:8080/a HTTP/1.1", Ok(("/a", Some("[::1]:8080")))),
             ("OPTIONS * HTTP/1.1", Ok(("*", None))),
             ("CONNECT h:80 HTTP/1.1", Ok(("h:80", None))),
+            ("CONNECT /ns/a HTTP/1.1", Err(Refusal::Target)),
             ("POST h:80 HTTP/1.1", Err(Refusal::Target)),
             ("POST ns/a HTTP/1.1", Err(Refusal::Target)),
             ("POST http:///ns/a HTTP/1.1", Err(Refusal::Target)),
@@ -189,6 +166,7 @@ mod tests {
             ("POST ftp://h/ns/a HTTP/1.1", Err(Refusal::Target)),
             ("POST ?q HTTP/1.1", Err(Refusal::Target)),
             ("POST /a#b HTTP/1.1", Err(Refusal::Target)),
+            ("POST /a?\"b HTTP/1.1", Err(Refusal::Target)),
             ("POST /a\u{7f} HTTP/1.1", Err(Refusal::Target)),
             ("POST /a\tb HTTP/1.1", Err(Refusal::Target)),
             ("POST /\u{e9} HTTP/1.1", Err(Refusal::Target)),

@@ -96,7 +96,7 @@ fn hypers(bytes: &[u8]) -> Vec<Accepted> {
             // An error is how hyper says that it refuses.
             let _refused = hyper::server::conn::http1::Builder::new()
                 .half_close(true)
-                .max_headers(Limits::HEADERS_MAX)
+                .max_headers(Limits::default().headers_max)
                 .serve_connection(TokioIo::new(server), service)
                 .await;
         };
