@@ -34,7 +34,9 @@ impl NewTopic {
 pub enum NotUnderstood {
     #[error("topic {0:?}: write NAME:PARTITIONS with 1 to 1000 partitions")]
     Topic(String),
-    #[error("command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | fail produce|metadata|fetch CODE...")]
+    #[error(
+        "command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | fail produce|metadata|fetch CODE..."
+    )]
     Command(String),
 }
 
@@ -86,14 +88,19 @@ impl FromStr for Command {
     fn from_str(line: &str) -> Result<Self, NotUnderstood> {
         let refused = || NotUnderstood::Command(line.to_owned());
         let words: Vec<&str> = line.split_whitespace().collect();
-        let broker = |word: Option<&&str>| word.map_or(Ok(-1), |word| word.parse().map_err(|_| refused()));
+        let broker =
+            |word: Option<&&str>| word.map_or(Ok(-1), |word| word.parse().map_err(|_| refused()));
         let number = |word: &str| word.parse().map_err(|_| refused());
         match words.as_slice() {
             ["topic", topic] => Ok(Self::Topic(topic.parse()?)),
-            ["topic-error", topic, code] => Ok(Self::TopicError((*topic).to_owned(), number(code)?)),
+            ["topic-error", topic, code] => {
+                Ok(Self::TopicError((*topic).to_owned(), number(code)?))
+            }
             ["down", rest @ ..] if rest.len() < 2 => Ok(Self::Down(broker(rest.first())?)),
             ["up", rest @ ..] if rest.len() < 2 => Ok(Self::Up(broker(rest.first())?)),
-            ["delay", ms, rest @ ..] if rest.len() < 2 => Ok(Self::Delay(number(ms)?, broker(rest.first())?)),
+            ["delay", ms, rest @ ..] if rest.len() < 2 => {
+                Ok(Self::Delay(number(ms)?, broker(rest.first())?))
+            }
             ["fail", api, codes @ ..] if !codes.is_empty() => {
                 let api = match *api {
                     "produce" => api_key::PRODUCE,
@@ -127,7 +134,17 @@ mod tests {
         for (line, command) in good {
             assert_eq!(line.parse(), Ok(command), "{line}");
         }
-        for line in ["", "topic a", "topic :3", "topic a:0", "down x", "up 1 2", "delay", "fail produce", "fail x 1"] {
+        for line in [
+            "",
+            "topic a",
+            "topic :3",
+            "topic a:0",
+            "down x",
+            "up 1 2",
+            "delay",
+            "fail produce",
+            "fail x 1",
+        ] {
             assert!(line.parse::<Command>().is_err(), "{line}");
         }
     }

@@ -21,7 +21,8 @@ const BODY: &str = r#"{"message":"Hello, Millrace"}"#;
 
 /// The command that sends the example event.
 pub fn curl_command(port: u16) -> String {
-    let headers: String = HEADERS.iter().map(|(name, value)| format!(" \\\n  -H '{name}: {value}'")).collect();
+    let headers: String =
+        HEADERS.iter().map(|(name, value)| format!(" \\\n  -H '{name}: {value}'")).collect();
     format!("curl -i http://127.0.0.1:{port}{INGRESS_PATH}{headers} \\\n  -d '{BODY}'")
 }
 
@@ -33,7 +34,8 @@ pub fn send(port: u16) -> io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let headers: String = HEADERS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: String =
+        HEADERS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = BODY.len();
     write!(
         stream,
@@ -47,7 +49,9 @@ pub fn send(port: u16) -> io::Result<String> {
 
 /// A record for human eyes.
 pub fn describe(record: &TestRecord) -> String {
-    let text = |bytes: Option<&[u8]>| bytes.map_or("(null)".into(), |bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text = |bytes: Option<&[u8]>| {
+        bytes.map_or("(null)".into(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    };
     let mut lines = format!(
         "partition {} offset {}\n  key      {}\n",
         record.partition,
@@ -75,6 +79,9 @@ mod tests {
             value: None,
             headers: vec![("ce_id".into(), Some(b"1".to_vec()))],
         };
-        assert_eq!(describe(&record), "partition 1 offset 2\n  key      \n  header   ce_id: 1\n  value    (null)");
+        assert_eq!(
+            describe(&record),
+            "partition 1 offset 2\n  key      \n  header   ce_id: 1\n  value    (null)"
+        );
     }
 }

@@ -51,13 +51,15 @@ impl Receiver {
     /// When it cannot be found, built or started, or does not become ready.
     pub fn start(bootstrap: &str, port: u16) -> Result<Self, StartError> {
         let binary = find_or_build()?;
-        let folder = TempDir::with_prefix("millrace-quickstart-").map_err(named("making a temporary folder"))?;
+        let folder = TempDir::with_prefix("millrace-quickstart-")
+            .map_err(named("making a temporary folder"))?;
         let port = free_port(port).map_err(named("looking for a free port"))?;
         let metrics_port = free_port(9090).map_err(named("looking for a free port"))?;
         let mut command = Command::new(binary);
         lay_out(folder.path(), bootstrap, metrics_port).map_err(named("writing the settings"))?;
         environment(&mut command, folder.path(), port);
-        let log = File::create(folder.path().join("receiver.log")).map_err(named("creating the log"))?;
+        let log =
+            File::create(folder.path().join("receiver.log")).map_err(named("creating the log"))?;
         let error_log = log.try_clone().map_err(named("creating the log"))?;
         command.stdin(Stdio::null()).stdout(log).stderr(error_log);
         let child = command.spawn().map_err(named("starting the receiver"))?;
@@ -79,7 +81,11 @@ impl Receiver {
     pub fn stop(&mut self) {
         let pid = self.child.id().to_string();
         // Without a `kill` program the drop below still ends it.
-        if Command::new("kill").args(["-s", "TERM", &pid]).status().is_ok_and(|status| status.success()) {
+        if Command::new("kill")
+            .args(["-s", "TERM", &pid])
+            .status()
+            .is_ok_and(|status| status.success())
+        {
             let _ = self.child.wait();
         }
     }
@@ -122,7 +128,13 @@ fn find_or_build() -> Result<PathBuf, StartError> {
     if !receiver.exists() {
         eprintln!("Building the receiver.");
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--package", "millrace-receiver", "--bin", "receiver"]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+            "build",
+            "--package",
+            "millrace-receiver",
+            "--bin",
+            "receiver",
+        ]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -139,7 +151,8 @@ fn find_or_build() -> Result<PathBuf, StartError> {
 
 /// `wanted`, or one that the system chooses when that is taken.
 fn free_port(wanted: u16) -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, wanted)).or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, wanted))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
     Ok(listener.local_addr()?.port())
 }
 
@@ -202,7 +215,8 @@ fn answers_ready(port: u16) -> bool {
     let ask = || -> io::Result<Vec<u8>> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        stream
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
         stream.take(1024).read_to_end(&mut answer)?;
         Ok(answer)

@@ -29,7 +29,9 @@ pub fn embedded_kafka() -> PathBuf {
 
 /// The repository's root.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate is a folder of the repository")
 }
 
 /// `cargo test` leaves a binary alone unless an integration test of its own package asks for it, so one that is
@@ -54,7 +56,9 @@ fn target_folder() -> PathBuf {
 fn build(folder: &Path, name: &str, package: &str) {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root()).args(["build", "--quiet", "--package", package, "--bin", name]);
-    command.arg("--target-dir").arg(folder.parent().expect("the profile is a folder of the target folder"));
+    command
+        .arg("--target-dir")
+        .arg(folder.parent().expect("the profile is a folder of the target folder"));
     if folder.ends_with("release") {
         command.arg("--release");
     }
@@ -75,9 +79,14 @@ fn newest_below(folder: &Path) -> Option<SystemTime> {
             let name = entry.file_name();
             if path.is_dir() {
                 let skipped = ["tests", "fuzz", "target", "examples", "benches"];
-                return if skipped.iter().any(|skip| name == *skip) { None } else { newest_below(&path) };
+                return if skipped.iter().any(|skip| name == *skip) {
+                    None
+                } else {
+                    newest_below(&path)
+                };
             }
-            let source = path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs";
+            let source =
+                path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs";
             if source { modified(&path) } else { None }
         })
         .max()

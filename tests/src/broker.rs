@@ -83,13 +83,25 @@ impl Broker {
     }
 }
 
+/// Where `kafka.sh fetch` puts Apache Kafka.
+fn apache_home() -> PathBuf {
+    env::var_os("KAFKA_TEST_HOME").map_or_else(|| binaries::root().join(".kafka"), PathBuf::from)
+}
+
+/// The class path of Apache Kafka: the broker, Java's clients and the console tools.
+pub fn apache_class_path() -> String {
+    apache_home().join("libs/*").display().to_string()
+}
+
 /// Whether there is a real Kafka to test with. Missing, it is a loud skip for a person and a failure in CI.
 pub fn apache_available() -> bool {
-    let fetched = env::var_os("KAFKA_TEST_HOME").map_or_else(|| binaries::root().join(".kafka"), PathBuf::from);
-    if fetched.join("fetched").exists() {
+    if apache_home().join("fetched").exists() {
         return true;
     }
-    assert!(!in_ci(), "Apache Kafka is not fetched, and CI skips nothing: run tests/kafka.sh fetch");
+    assert!(
+        !in_ci(),
+        "Apache Kafka is not fetched, and CI skips nothing: run tests/kafka.sh fetch"
+    );
     eprintln!("SKIPPED: Apache Kafka is not fetched; run tests/kafka.sh fetch");
     false
 }

@@ -87,7 +87,8 @@ impl Resource {
     /// [`Self::set`] in place.
     pub fn put(&mut self, pointer: &str, value: impl Into<Value>) {
         let (parent, field) = pointer.rsplit_once('/').expect("a JSON pointer starts with a slash");
-        let parent = self.0.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent} in the resource"));
+        let parent =
+            self.0.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent} in the resource"));
         parent[field] = value.into();
     }
 
@@ -137,7 +138,10 @@ pub fn fixture(topics: &Topics, bootstrap: &str) -> Contract {
     Contract::new(1)
         .with(Resource::new("Broker", "ns", "a", &topics.a, bootstrap))
         .with(Resource::new("KafkaSink", "ns", "s", &topics.s, bootstrap).structured())
-        .with(Resource::new("KafkaChannel", "ns", "c", &topics.c, bootstrap).set("/ingress/host", CHANNEL_HOST))
+        .with(
+            Resource::new("KafkaChannel", "ns", "c", &topics.c, bootstrap)
+                .set("/ingress/host", CHANNEL_HOST),
+        )
         .with(
             Resource::new("Broker", "ns", "o", &topics.a, bootstrap)
                 .set("/ingress/audience", "eventing.knative.dev/broker/ns/o")

@@ -114,7 +114,8 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(port: u16) -> Self {
-        Self::try_open(port).unwrap_or_else(|error| panic!("cannot connect to port {port}: {error}"))
+        Self::try_open(port)
+            .unwrap_or_else(|error| panic!("cannot connect to port {port}: {error}"))
     }
 
     pub fn try_open(port: u16) -> std::io::Result<Self> {
@@ -165,7 +166,9 @@ impl Connection {
             match self.read_more(limit) {
                 Ok(0) => return Err(NoAnswer::Closed(std::mem::take(&mut self.unread))),
                 Ok(_) => {}
-                Err(error) if is_timeout(&error) => return Err(NoAnswer::Silent(self.unread.clone())),
+                Err(error) if is_timeout(&error) => {
+                    return Err(NoAnswer::Silent(self.unread.clone()));
+                }
                 Err(_) => return Err(NoAnswer::Closed(std::mem::take(&mut self.unread))),
             }
         }
@@ -226,7 +229,8 @@ fn parse(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
         .ok_or_else(|| format!("not a status line: {status_line:?}"))?;
     let mut headers = Vec::new();
     for line in lines {
-        let (name, value) = line.split_once(':').ok_or_else(|| format!("not a header: {line:?}"))?;
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| format!("not a header: {line:?}"))?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let answer = Answer { status, headers, body: Vec::new() };
@@ -235,9 +239,12 @@ fn parse(bytes: &[u8]) -> Result<Option<(Answer, usize)>, String> {
         return Ok(Some((answer, body_start)));
     }
     if let Some(coding) = answer.header("transfer-encoding") {
-        return Err(format!("an answer in transfer coding {coding}: ours always know their length"));
+        return Err(format!(
+            "an answer in transfer coding {coding}: ours always know their length"
+        ));
     }
-    let length = answer.header("content-length").ok_or_else(|| format!("no content-length in {head:?}"))?;
+    let length =
+        answer.header("content-length").ok_or_else(|| format!("no content-length in {head:?}"))?;
     let length: usize = length.parse().map_err(|_| format!("content-length {length:?}"))?;
     let end = body_start + length;
     Ok(bytes.get(body_start..end).map(|body| (Answer { body: body.to_vec(), ..answer }, end)))
@@ -254,13 +261,19 @@ mod tests {
             assert_eq!(parse(&wire[..cut]).unwrap(), None, "cut at {cut}");
         }
         let (answer, length) = parse(wire).unwrap().unwrap();
-        assert_eq!((answer.status, answer.header("x"), answer.body.as_slice(), length), (200, Some("y"), &b"hi"[..], 46));
-        assert!(parse(b"HTTP/2 200\r\n\r\n").is_err() && parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert_eq!(
+            (answer.status, answer.header("x"), answer.body.as_slice(), length),
+            (200, Some("y"), &b"hi"[..], 46)
+        );
+        assert!(
+            parse(b"HTTP/2 200\r\n\r\n").is_err() && parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err()
+        );
     }
 
     #[test]
     fn a_request_is_written_as_told() {
-        let request = Request::minimal("/x", "1").without("host").set("ce-id", "2").header("A", b"\xff");
+        let request =
+            Request::minimal("/x", "1").without("host").set("ce-id", "2").header("A", b"\xff");
         let expected = b"POST /x HTTP/1.1\r\nce-specversion: 1.0\r\nce-source: /s\r\nce-type: t\r\nce-id: 2\r\nA: \xff\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(request.to_bytes(), expected);
     }

@@ -15,7 +15,10 @@ pub struct Sample {
 impl Sample {
     /// Whether all these labels have these values; others may be there.
     pub fn matches(&self, name: &str, labels: &[(&str, &str)]) -> bool {
-        self.name == name && labels.iter().all(|(label, value)| self.labels.get(*label).is_some_and(|has| has == value))
+        self.name == name
+            && labels
+                .iter()
+                .all(|(label, value)| self.labels.get(*label).is_some_and(|has| has == value))
     }
 }
 
@@ -37,7 +40,11 @@ impl Samples {
     }
 
     /// All samples of that name that carry these labels.
-    pub fn all<'a>(&'a self, name: &'a str, labels: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = &'a Sample> {
+    pub fn all<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a [(&'a str, &'a str)],
+    ) -> impl Iterator<Item = &'a Sample> {
         self.0.iter().filter(move |sample| sample.matches(name, labels))
     }
 

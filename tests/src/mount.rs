@@ -37,7 +37,8 @@ impl Mount {
         for (name, _) in files {
             let visible = self.directory.join(name);
             if fs::symlink_metadata(&visible).is_err() {
-                symlink(Path::new("..data").join(name), &visible).expect("the harness owns this folder");
+                symlink(Path::new("..data").join(name), &visible)
+                    .expect("the harness owns this folder");
             }
         }
         if let Some(before) = before {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use millrace_kafka::testing::{ReadFrom, TestConsumer};
 pub use millrace_kafka::testing::TestRecord as Record;
+use millrace_kafka::testing::{ReadFrom, TestConsumer};
 use serde_json::Value;
 
 use crate::wait::{SOON, until};
@@ -56,7 +56,9 @@ impl Tail {
 
     fn topic(&self, topic: &str) -> Landed {
         let mut topics = self.topics.lock().expect("starting a follower does not panic");
-        let landed = topics.entry(topic.to_owned()).or_insert_with(|| follow(self.bootstrap.clone(), topic.to_owned()));
+        let landed = topics
+            .entry(topic.to_owned())
+            .or_insert_with(|| follow(self.bootstrap.clone(), topic.to_owned()));
         Arc::clone(landed)
     }
 }
@@ -71,8 +73,11 @@ pub fn event_id(record: &Record) -> Option<String> {
 
 /// The headers, sorted, for a comparison: their order has no meaning (receiver.md 4.1).
 pub fn headers(record: &Record) -> Vec<(String, String)> {
-    let text = |value: &Option<Vec<u8>>| String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned();
-    let mut headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    let text = |value: &Option<Vec<u8>>| {
+        String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned()
+    };
+    let mut headers: Vec<_> =
+        record.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
     headers.sort();
     headers
 }

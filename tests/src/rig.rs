@@ -81,7 +81,12 @@ impl Rig {
     /// Sends a request and wants this status and an empty body.
     pub fn answers(&self, request: &Request, status: u16) {
         let answer = self.exchange(request);
-        assert_eq!(answer.status, status, "answer {answer:?} to {}", String::from_utf8_lossy(&request.to_bytes()));
+        assert_eq!(
+            answer.status,
+            status,
+            "answer {answer:?} to {}",
+            String::from_utf8_lossy(&request.to_bytes())
+        );
         assert!(answer.body.is_empty(), "a body in {answer:?}");
     }
 
@@ -90,7 +95,10 @@ impl Rig {
         let mut marked = BTreeSet::new();
         for key in 0.. {
             let mark = unique();
-            let record = self.record_of(&Request::minimal("/ns/a", &mark).header("ce-partitionkey", key.to_string()), &mark);
+            let record = self.record_of(
+                &Request::minimal("/ns/a", &mark).header("ce-partitionkey", key.to_string()),
+                &mark,
+            );
             marked.insert(record.partition);
             if marked.len() == 3 {
                 break;

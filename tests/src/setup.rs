@@ -84,16 +84,25 @@ impl Mounts {
     pub fn lay_out(setup: &Setup) -> Self {
         let folder = new_folder();
         let (port, tls_port, metrics_port) = (ports::free(), ports::free(), ports::free());
-        let contract: Vec<(&str, &[u8])> = setup.contract.iter().map(|bytes| ("data", bytes.as_slice())).collect();
+        let contract: Vec<(&str, &[u8])> =
+            setup.contract.iter().map(|bytes| ("data", bytes.as_slice())).collect();
         let contract = Mount::new(&folder.join("brokers-triggers"), &contract);
         let producer = properties::producer(&setup.producer);
         let http_server = properties::http_server(&setup.http_server);
-        mount(&folder, "config", &[
-            ("config-kafka-broker-producer.properties", &producer),
-            ("config-kafka-broker-httpserver.properties", &http_server),
-        ]);
+        mount(
+            &folder,
+            "config",
+            &[
+                ("config-kafka-broker-producer.properties", &producer),
+                ("config-kafka-broker-httpserver.properties", &http_server),
+            ],
+        );
         mount(&folder, "logging", &[("config.xml", millrace_bench::shipped::LOGBACK)]);
-        mount(&folder, "features", &[("authentication-oidc", "disabled"), ("transport-encryption", "disabled")]);
+        mount(
+            &folder,
+            "features",
+            &[("authentication-oidc", "disabled"), ("transport-encryption", "disabled")],
+        );
         let mut observability = setup.observability.clone();
         observability
             .entry("metrics-endpoint".into())
@@ -117,7 +126,8 @@ impl Drop for Mounts {
 }
 
 fn mount(folder: &Path, name: &str, files: &[(&str, &str)]) {
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (*name, content.as_bytes())).collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, content)| (*name, content.as_bytes())).collect();
     Mount::new(&folder.join(name), &files);
 }
 
@@ -175,7 +185,10 @@ const PREFIX: &str = "millrace-tests-";
 fn sweep() {
     for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|rest| rest.split('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             let _ = fs::remove_dir_all(entry.path());
         }

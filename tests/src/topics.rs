@@ -26,7 +26,9 @@ pub fn create(bootstrap: &str, name: &str, partitions: i32) -> io::Result<()> {
     match error_code(&answer, name) {
         Some(0 | ALREADY_EXISTS) => Ok(()),
         Some(code) => Err(io::Error::other(format!("topic {name}: Kafka error {code}"))),
-        None => Err(io::Error::other(format!("topic {name}: an answer that cannot be read: {answer:?}"))),
+        None => Err(io::Error::other(format!(
+            "topic {name}: an answer that cannot be read: {answer:?}"
+        ))),
     }
 }
 

@@ -14,7 +14,9 @@ use millrace_bench::signals::EndSignals;
 use millrace_kafka::testing::MockCluster;
 
 #[derive(Parser)]
-#[command(about = "A Kafka cluster in one small process (librdkafka's mock), for trying out and for tests.")]
+#[command(
+    about = "A Kafka cluster in one small process (librdkafka's mock), for trying out and for tests."
+)]
 struct Arguments {
     /// A topic to make at start; may be given several times. Others are made with 4 partitions when first used.
     #[arg(long = "topic", value_name = "NAME:PARTITIONS")]

@@ -15,7 +15,9 @@ use millrace_bench::signals::EndSignals;
 use millrace_kafka::testing::{MockCluster, ReadFrom, Tail, TestConsumer};
 
 #[derive(Parser)]
-#[command(about = "Try Millrace: an embedded Kafka, the receiver on it, and each record as it lands.")]
+#[command(
+    about = "Try Millrace: an embedded Kafka, the receiver on it, and each record as it lands."
+)]
 struct Arguments {
     /// Where the receiver takes events; when it is taken, the system chooses another.
     #[arg(long, default_value_t = 8080)]
@@ -43,7 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outcome = if arguments.once {
         once(&mut records, receiver.port)
     } else {
-        println!("Send an event from another terminal; Ctrl-C ends.\n\n{}\n", event::curl_command(receiver.port));
+        println!(
+            "Send an event from another terminal; Ctrl-C ends.\n\n{}\n",
+            event::curl_command(receiver.port)
+        );
         show_until(signals, &mut records, &mut receiver)
     };
     receiver.stop();
@@ -56,13 +61,19 @@ fn once(records: &mut Tail<'_>, port: u16) -> Result<(), Box<dyn Error>> {
     if !status.starts_with("HTTP/1.1 202") {
         return Err("the event was not accepted".into());
     }
-    let record = records.next(Duration::from_secs(30)).ok_or("the event was accepted, but no record came")?;
+    let record = records
+        .next(Duration::from_secs(30))
+        .ok_or("the event was accepted, but no record came")?;
     println!("{}", event::describe(&record));
     Ok(())
 }
 
 /// Shows records until a signal comes; the receiver's own end before that is a failure.
-fn show_until(signals: EndSignals, records: &mut Tail<'_>, receiver: &mut Receiver) -> Result<(), Box<dyn Error>> {
+fn show_until(
+    signals: EndSignals,
+    records: &mut Tail<'_>,
+    receiver: &mut Receiver,
+) -> Result<(), Box<dyn Error>> {
     let stopped = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&stopped);
     thread::spawn(move || {
@@ -78,7 +89,11 @@ fn show_until(signals: EndSignals, records: &mut Tail<'_>, receiver: &mut Receiv
         if let Some(status) = receiver.ended() {
             let ended_at = *ended_at.get_or_insert_with(Instant::now);
             if ended_at.elapsed() > Duration::from_secs(1) {
-                return Err(format!("the receiver ended with {status}; its log is {}", receiver.log_file().display()).into());
+                return Err(format!(
+                    "the receiver ended with {status}; its log is {}",
+                    receiver.log_file().display()
+                )
+                .into());
             }
         }
     }

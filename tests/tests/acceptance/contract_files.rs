@@ -62,7 +62,11 @@ fn pointed_at(text: &[u8], bootstrap: &str, topic: &str) -> String {
     let mut text = String::from_utf8(text.to_vec()).unwrap();
     let parsed: Value = serde_json::from_str(&text).unwrap();
     for resource in parsed["resources"].as_array().unwrap() {
-        let Some(servers) = resource["bootstrapServers"].as_str().or(resource["bootstrap_servers"].as_str()) else { continue };
+        let Some(servers) =
+            resource["bootstrapServers"].as_str().or(resource["bootstrap_servers"].as_str())
+        else {
+            continue;
+        };
         text = text.replace(&format!("\"{servers}\""), &format!("\"{bootstrap}\""));
         for old in resource["topics"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             text = text.replace(&format!("\"{old}\""), &format!("\"{topic}\""));

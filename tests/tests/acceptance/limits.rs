@@ -18,7 +18,9 @@ fn peak_bytes(rig: &Rig) -> usize {
 }
 
 fn expecting(id: &str, target: &str, length: usize) -> Vec<u8> {
-    let head = format!("POST {target} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nce-specversion: 1.0\r\nce-id: {id}\r\nce-source: /s\r\nce-type: t\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nce-specversion: 1.0\r\nce-id: {id}\r\nce-source: /s\r\nce-type: t\r\nContent-Length: {length}\r\n\r\n"
+    );
     head.into_bytes()
 }
 

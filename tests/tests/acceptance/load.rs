@@ -37,7 +37,8 @@ impl Load {
     pub(crate) fn start(port: u16, path: &str, clients: usize) -> Self {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let client = |_| {
-            let (path, stop, answered) = (path.to_owned(), Arc::clone(&stop), Arc::clone(&answered));
+            let (path, stop, answered) =
+                (path.to_owned(), Arc::clone(&stop), Arc::clone(&answered));
             thread::spawn(move || post_until(port, &path, &stop, &answered))
         };
         let clients = (0..clients).map(client).collect();
@@ -83,8 +84,11 @@ impl Outcome {
     pub(crate) fn assert_none_lost(&self, tail: &Tail, topics: &[&str]) {
         let owed: BTreeSet<String> = self.accepted.iter().cloned().collect();
         until("every accepted event to be in Kafka", SOON, || {
-            let landed: BTreeSet<String> =
-                topics.iter().flat_map(|topic| tail.all(topic)).filter_map(|record| event_id(&record)).collect();
+            let landed: BTreeSet<String> = topics
+                .iter()
+                .flat_map(|topic| tail.all(topic))
+                .filter_map(|record| event_id(&record))
+                .collect();
             owed.is_subset(&landed).then_some(())
         });
     }
@@ -104,7 +108,9 @@ fn post_until(port: u16, path: &str, stop: &AtomicBool, answered: &AtomicUsize) 
         match connection.answer_within(PATIENCE) {
             Ok(answer) => {
                 answered.fetch_add(1, Ordering::Relaxed);
-                let closing = answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+                let closing = answer
+                    .header("connection")
+                    .is_some_and(|value| value.eq_ignore_ascii_case("close"));
                 match answer.status {
                     202 => outcome.accepted.push(id),
                     other => outcome.refused.push(other),

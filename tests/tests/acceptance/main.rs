@@ -3,6 +3,7 @@
 //! Each case is four tests: both I/O drivers, on librdkafka's mock cluster and on a real Apache Kafka. Cases that only
 //! send and look share one receiver a variant; those that stop, change or starve something start their own.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
 
 mod binary;
 mod contract_files;

@@ -1,19 +1,25 @@
-//! Other people's programs as second opinions: curl and the CloudEvents SDK send, kcat reads.
+//! Other people's programs as second opinions: curl and the CloudEvents SDK send, kcat reads, Java's producer
+//! chooses partitions.
 
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use cloudevents::{AttributesReader, EventBuilder, EventBuilderV10};
-use millrace_tests::broker::Broker;
+use millrace_tests::broker::{Broker, BrokerKind, apache_class_path};
 use millrace_tests::http::Request;
 use millrace_tests::matrix;
-use millrace_tests::matrix::Variant;
+use millrace_tests::matrix::{Driver, Variant, run};
+use millrace_tests::records::Record;
 use millrace_tests::records::headers;
 use millrace_tests::rig::{Rig, unique};
+use millrace_tests::wait::{SOON, until};
 use serde_json::{Value, json};
 
 fn output_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"));
+    let output =
+        output.unwrap_or_else(|error| panic!("{program} is needed for this test: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -85,4 +91,61 @@ matrix! {
         let back: cloudevents::Event = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
         assert_eq!(back, event);
     }
+}
+
+/// On a real broker only: the mock does not speak what the current Java client asks for.
+mod java_producer_chooses_the_same_partitions {
+    use super::*;
+
+    #[test]
+    fn io_uring_apache() {
+        run(Driver::IoUring, BrokerKind::Apache, same_partitions_as_java);
+    }
+
+    #[test]
+    fn epoll_apache() {
+        run(Driver::Epoll, BrokerKind::Apache, same_partitions_as_java);
+    }
+}
+
+/// Data written by the Java version and by ours must meet in one partition (receiver.md 4.1).
+fn same_partitions_as_java(variant: Variant) {
+    let rig = Rig::own(variant, |setup| setup);
+    let keys: Vec<String> =
+        (0..40).map(|number| format!("key {number} \u{e9}{}", "x".repeat(number))).collect();
+    send_by_java(Broker::shared(variant.broker).bootstrap(), &rig.topics.c, &keys);
+    for key in &keys {
+        let event = json!({ "specversion": "1.0", "id": unique(), "source": "/s", "type": "t", "partitionkey": key });
+        rig.accepted(&Request::structured("/ns/a", event.to_string()));
+    }
+    let [ours, javas] = [&rig.topics.a, &rig.topics.c].map(|topic| {
+        until("all keys to land", SOON, || {
+            Some(partitions(&rig.tail.all(topic))).filter(|keys| keys.len() == 40)
+        })
+    });
+    assert_eq!(ours, javas);
+}
+
+/// Sends each key with Java's own producer.
+fn send_by_java(bootstrap: &str, topic: &str, keys: &[String]) {
+    let mut command = Command::new("java");
+    command.args([
+        "-Dfile.encoding=UTF-8",
+        "-cp",
+        &apache_class_path(),
+        "org.apache.kafka.tools.ConsoleProducer",
+    ]);
+    command.args(["--bootstrap-server", bootstrap, "--topic", topic]);
+    command.args(["--property", "parse.key=true", "--property", "key.separator=|"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("Java runs");
+    let mut input = child.stdin.take().unwrap();
+    for key in keys {
+        writeln!(input, "{key}|value").unwrap();
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success(), "the Java producer failed");
+}
+
+fn partitions(records: &[Record]) -> BTreeMap<Vec<u8>, i32> {
+    records.iter().filter_map(|record| Some((record.key.clone()?, record.partition))).collect()
 }

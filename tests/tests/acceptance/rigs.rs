@@ -12,7 +12,11 @@ use millrace_tests::wait::{SOON, until};
 fn kcat(bootstrap: &str, topic: &str, value: &str) -> Output {
     let mut command = Command::new("kcat");
     command.args(["-P", "-b", bootstrap, "-t", topic, "-p", "1", "-X", "message.timeout.ms=3000"]);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kcat is needed for this test");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kcat is needed for this test");
     child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -28,9 +32,12 @@ fn survives_an_outage(kind: BrokerKind) {
     broker.down();
     assert!(!kcat(broker.bootstrap(), &topic, "lost").status.success());
     broker.up();
-    until("the cluster to take records again", SOON, || kcat(broker.bootstrap(), &topic, "two").status.success().then_some(()));
+    until("the cluster to take records again", SOON, || {
+        kcat(broker.bootstrap(), &topic, "two").status.success().then_some(())
+    });
     until("both records", Duration::from_secs(20), || {
-        let values: Vec<_> = tail.all(&topic).iter().filter_map(|record| record.value.clone()).collect();
+        let values: Vec<_> =
+            tail.all(&topic).iter().filter_map(|record| record.value.clone()).collect();
         (values.first()? == b"one" && values.last()? == b"two").then_some(())
     });
 }

@@ -152,5 +152,8 @@ fn assert_refused_and_closed(rig: &Rig, request: &Request, status: u16) {
     assert_eq!(connection.answer().status, status);
     let second = minimal("/ns/a");
     connection.send(&second.to_bytes());
-    assert!(matches!(connection.answer_within(SOON), Err(NoAnswer::Closed(rest)) if rest.is_empty()), "it still answers");
+    assert!(
+        matches!(connection.answer_within(SOON), Err(NoAnswer::Closed(rest)) if rest.is_empty()),
+        "it still answers"
+    );
 }
