@@ -31,6 +31,10 @@ fn r084_other_types_become_base64() {
         let record = send_structured(&min_and(&[("Content-Type", kind)]), "hi").unwrap();
         let rest = format!(r#","datacontenttype":"{kind}","data_base64":"aGk="}}"#);
         assert_eq!(record.text(), format!("{HEAD}{rest}"));
+        // Even bytes that are JSON: the type decides.
+        let record = send_structured(&min_and(&[("Content-Type", kind)]), "[1]").unwrap();
+        let rest = format!(r#","datacontenttype":"{kind}","data_base64":"WzFd"}}"#);
+        assert_eq!(record.text(), format!("{HEAD}{rest}"));
     }
     let members = r#""datacontenttype":"text/plain","data":"hi""#;
     let record = send_structured(&[CT], &json_with(members)).unwrap();
