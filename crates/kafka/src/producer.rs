@@ -366,3 +366,25 @@ fn report(settled: Settled) -> Report {
     };
     Report { token, payload, outcome }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Sync` as well would make both impls fit and the call ambiguous, so this would not compile.
+    #[test]
+    fn producer_moves_between_threads_but_is_not_shared() {
+        trait NotSync<A> {
+            fn holds() -> bool {
+                true
+            }
+        }
+        impl<T: ?Sized> NotSync<()> for T {}
+        struct Shared;
+        impl<T: ?Sized + Sync> NotSync<Shared> for T {}
+        fn sent<T: Send>() {}
+
+        sent::<Producer>();
+        assert!(<Producer as NotSync<_>>::holds());
+    }
+}
