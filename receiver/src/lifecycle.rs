@@ -1,0 +1,211 @@
+//! From the first contract to the last acknowledgement: applies updates, retries, drains on a signal.
+//!
+//! On SIGTERM: report not ready and keep serving for a grace, so that load balancers look away; stop
+//! accepting; finish what is in flight; flush and close the producers; end with 0. All of it within
+//! 25 s, inside the pod's 30 s (receiver.md W2, platform.md 10.3).
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use millrace_contract::watch::{Update as FileUpdate, WatchHandle};
+use millrace_shard::{Drain, Phase, Shards};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::spawn_blocking;
+
+use crate::app::Failure;
+use crate::control::Control;
+use crate::check::Settings;
+use crate::shard::Common;
+
+/// Exit code after a panic of a shard (sysexits.h EX_SOFTWARE).
+pub(crate) const EXIT_PANIC: i32 = 70;
+/// Exit code of a second signal while draining: 128 + SIGTERM, as a shell reports it.
+const EXIT_IMPATIENT: i32 = 143;
+/// A contract of which something could not be served is tried again (contract.md 7.1).
+const RETRY: Duration = Duration::from_secs(5);
+/// The whole way out.
+const DRAIN_MAX: Duration = Duration::from_secs(24);
+/// Kept of it for closing what is then still open and for the producers.
+const CLOSING_RESERVE: Duration = Duration::from_secs(4);
+
+/// All that runs.
+pub(crate) struct Running {
+    pub(crate) shards: Shards<io::Result<()>>,
+    pub(crate) drain: Drain,
+    pub(crate) common: Arc<Common>,
+    pub(crate) control: Control,
+    pub(crate) housekeeper: JoinHandle<()>,
+    pub(crate) watch: WatchHandle,
+}
+
+/// How the process was asked to end.
+enum Ending {
+    /// SIGTERM: a load balancer has to notice first.
+    Graceful,
+    /// SIGINT: somebody at a terminal waits.
+    Prompt,
+}
+
+/// Serves until a signal, then drains.
+///
+/// # Errors
+/// When a shard ended badly or the runtime cannot be made.
+pub(crate) fn run(
+    running: Running,
+    updates: UnboundedReceiver<FileUpdate>,
+    settings: &Settings,
+    metrics: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .thread_name("control")
+        .build()?;
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let serving = serve(running, updates, settings, &mut signals);
+        tokio::select! {
+            ended = serving => ended,
+            // The metrics endpoint ends only where there is none; the rest goes on.
+            () = async { metrics.await; std::future::pending().await } => Ok(()),
+        }
+    });
+    // A producer that does not close in time must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(
+    running: Running,
+    mut updates: UnboundedReceiver<FileUpdate>,
+    settings: &Settings,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let Running { shards, drain, common, control, housekeeper, watch } = running;
+    let mut control = Some(control);
+    let patience = tokio::time::sleep(settings.env.wait_startup);
+    tokio::pin!(patience);
+    let mut patient = true;
+    let ending = loop {
+        let retry = control.as_ref().is_some_and(Control::wants_retry);
+        tokio::select! {
+            ending = signals.next() => break ending,
+            Some(update) = updates.recv() => {
+                control = apply(control, move |control| control.file_changed(update)).await;
+            }
+            () = tokio::time::sleep(RETRY), if retry => {
+                control = apply(control, Control::reconcile).await;
+            }
+            () = &mut patience, if patient => {
+                patient = false;
+                common.ready.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    let way_out = tokio::spawn(async move {
+        watch.stop();
+    });
+    let grace = match ending {
+        Ending::Graceful => settings.env.drain_grace,
+        Ending::Prompt => Duration::ZERO,
+    };
+    let drained = drain_all(shards, drain, common, grace);
+    tokio::select! {
+        ended = drained => ended?,
+        _ = signals.next() => {
+            tracing::warn!("A second signal: the receiver ends at once.");
+            std::process::exit(EXIT_IMPATIENT);
+        }
+    }
+    drop((control, way_out));
+    // With the control's and the shards' senders gone it ends after the last producer.
+    let closed = spawn_blocking(move || housekeeper.join());
+    tokio::select! {
+        _ = closed => {}
+        () = tokio::time::sleep(CLOSING_RESERVE) => {
+            tracing::warn!("A producer is not closed in time; nobody waits for its records.");
+        }
+        _ = signals.next() => std::process::exit(EXIT_IMPATIENT),
+    }
+    tracing::info!("The receiver has drained.");
+    Ok(())
+}
+
+/// Runs a step of the control off this thread, which goes on answering scrapes.
+async fn apply(
+    control: Option<Control>,
+    step: impl FnOnce(&mut Control) + Send + 'static,
+) -> Option<Control> {
+    let mut control = control?;
+    let stepped = spawn_blocking(move || {
+        step(&mut control);
+        control
+    });
+    match stepped.await {
+        Ok(control) => Some(control),
+        Err(error) => {
+            tracing::error!(error = %error, "The control thread failed; the process ends.");
+            std::process::exit(EXIT_PANIC);
+        }
+    }
+}
+
+async fn drain_all(
+    shards: Shards<io::Result<()>>,
+    drain: Drain,
+    common: Arc<Common>,
+    grace: Duration,
+) -> Result<(), Failure> {
+    let ends = Instant::now() + DRAIN_MAX;
+    tracing::info!(graceSeconds = grace.as_secs(), "Draining: not ready, still serving.");
+    drain.advance(Phase::Draining);
+    tokio::time::sleep(grace).await;
+    tracing::info!("Draining: no new connections.");
+    drain.advance(Phase::Closing);
+    let stopper = tokio::spawn(async move {
+        let left = ends.saturating_duration_since(Instant::now());
+        tokio::time::sleep(left.saturating_sub(CLOSING_RESERVE)).await;
+        tracing::warn!("Draining took too long: what is still open is cut.");
+        common.stop.store(true, Ordering::Relaxed);
+    });
+    let joined = spawn_blocking(move || shards.join()).await?;
+    stopper.abort();
+    for ended in joined? {
+        ended?;
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.terminate.recv() => Ending::Graceful,
+            _ = self.hangup.recv() => Ending::Graceful,
+            _ = self.interrupt.recv() => Ending::Prompt,
+        }
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

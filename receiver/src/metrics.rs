@@ -1,0 +1,60 @@
+//! The receiver's own numbers, one set a shard: answers by status, refusals by reason, in flight.
+
+use std::cell::RefCell;
+
+use hashbrown::HashMap;
+use millrace_observe::names::{
+    BYTES_IN_FLIGHT, PRODUCER_QUEUE_BYTES, PRODUCER_QUEUE_RECORDS, PRODUCERS, REFUSED, REQUESTS,
+    REQUESTS_IN_FLIGHT,
+};
+use millrace_observe::{Counter, Gauge, Registry};
+
+/// Cells of one shard; reading and writing them locks nothing.
+pub(crate) struct ShardMetrics {
+    registry: Registry,
+    accepted: Counter,
+    answered: RefCell<HashMap<u16, Counter>>,
+    refused: RefCell<HashMap<&'static str, Counter>>,
+    pub(crate) requests_in_flight: Gauge,
+    pub(crate) bytes_in_flight: Gauge,
+    pub(crate) producers: Gauge,
+    pub(crate) queue_records: Gauge,
+    pub(crate) queue_bytes: Gauge,
+}
+
+impl ShardMetrics {
+    pub(crate) fn new(registry: &Registry) -> ShardMetrics {
+        ShardMetrics {
+            registry: registry.clone(),
+            accepted: registry.counter(&REQUESTS, &[("status", "202")]),
+            answered: RefCell::default(),
+            refused: RefCell::default(),
+            requests_in_flight: registry.gauge(&REQUESTS_IN_FLIGHT, &[]),
+            bytes_in_flight: registry.gauge(&BYTES_IN_FLIGHT, &[]),
+            producers: registry.gauge(&PRODUCERS, &[]),
+            queue_records: registry.gauge(&PRODUCER_QUEUE_RECORDS, &[]),
+            queue_bytes: registry.gauge(&PRODUCER_QUEUE_BYTES, &[]),
+        }
+    }
+
+    /// A request was answered.
+    pub(crate) fn answered(&self, status: u16) {
+        if status == 202 {
+            return self.accepted.inc();
+        }
+        let mut answered = self.answered.borrow_mut();
+        let cell = answered.entry(status).or_insert_with(|| {
+            self.registry.counter(&REQUESTS, &[("status", &status.to_string())])
+        });
+        cell.inc();
+    }
+
+    /// A request was refused before Kafka was asked. Reasons come from fixed sets.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        let mut refused = self.refused.borrow_mut();
+        let cell = refused
+            .entry(reason)
+            .or_insert_with(|| self.registry.counter(&REFUSED, &[("reason", reason)]));
+        cell.inc();
+    }
+}
