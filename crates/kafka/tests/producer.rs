@@ -141,6 +141,24 @@ fn unkeyed_records_avoid_partitions_without_a_leader() {
     }
 }
 
+/// The reason for sticking: at linger 0 a burst makes few requests, not one for each record.
+#[test]
+fn burst_without_keys_makes_few_requests() {
+    let mut rig = rig(3, 12, |_| {});
+    let topic = rig.producer.topic("t").unwrap();
+    rig.producer.produce(&topic, Record::default(), Payload::Null, 1_000).unwrap();
+    rig.reports(1);
+    rig.cluster.track_requests();
+    for token in 0..1_000 {
+        rig.producer
+            .produce(&topic, Record::default(), Payload::whole(vec![0; 100]), token)
+            .unwrap();
+    }
+    rig.reports(1_000);
+    let requests = rig.cluster.requests().iter().filter(|&&key| key == api_key::PRODUCE).count();
+    assert!(requests <= 250, "{requests} requests for 1000 records");
+}
+
 #[test]
 fn other_partitionings_spread_every_record() {
     for (unkeyed, ignore_keys) in [(Unkeyed::RoundRobin, true), (Unkeyed::Random, false)] {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka_sys as sys;
 use slab::Slab;
+use sys::{rd_kafka_vtype_t as Vtype, rd_kafka_vu_s__bindgen_ty_1 as Part};
 
 use super::conf::Config;
 use super::event::{Event, Happening};
@@ -359,9 +360,6 @@ impl Drop for Client {
 pub(super) fn stamp_ms(opaque: *mut c_void) -> u32 {
     (opaque as usize >> 32) as u32
 }
-
-use sys::rd_kafka_vtype_t as Vtype;
-use sys::rd_kafka_vu_s__bindgen_ty_1 as Part;
 
 fn part(vtype: Vtype, u: Part) -> sys::rd_kafka_vu_t {
     sys::rd_kafka_vu_t { vtype, u }
