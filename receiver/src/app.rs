@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use millrace_contract::watch::{WatchOptions, Watcher};
 use millrace_http1::Limits;
-use millrace_kafka::properties::ProducerSettings;
 use millrace_kafka::budget::ByteBudget;
 use millrace_kafka::librdkafka_version;
+use millrace_kafka::properties::ProducerSettings;
 use millrace_observe::log::Flusher;
 use millrace_observe::names::{
     BUILD_INFO, BYTES_IN_FLIGHT_LIMIT, CONNECTIONS_ACCEPTED, CONNECTIONS_HANDED_OVER,
-    CONNECTIONS_OPEN, CONNECTIONS_REFUSED, IO_DRIVER, SHARDS,
+    CONNECTIONS_OPEN, CONNECTIONS_REFUSED, IO_DRIVER, REQUESTS_IN_FLIGHT, SHARDS,
 };
 use millrace_observe::{DispatchOptions, Registry, RegistryOptions, admin};
 use millrace_shard::{
@@ -25,11 +25,12 @@ use crate::check::Settings;
 use crate::clients::ProducerFactory;
 use crate::control::{Control, Numbers};
 use crate::env::TooLargeStatus;
+use crate::housekeeping;
+use crate::kafka_numbers::KafkaNumbers;
 use crate::lifecycle::{self, Running};
 use crate::reconcile::Reconciler;
 use crate::serve::{ShardSeat, serve};
 use crate::shard::{Common, Times};
-use crate::housekeeping;
 
 /// Shards when nothing is set: a receiver without a CPU limit sees all cores of its node, and each
 /// shard has its own connections to Kafka. More are a matter of the setting SHARDS.
@@ -63,8 +64,8 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
         let seat = ShardSeat { common: common.clone(), listener, seat, drain, inbox };
         seats.push(Mutex::new(Some(seat)));
     }
-    let options = StartOptions::new(topology.shards.clone(), settings.env.io_driver)
-        .on_panic(move |_| {
+    let options =
+        StartOptions::new(topology.shards.clone(), settings.env.io_driver).on_panic(move |_| {
             flusher.flush(Duration::from_secs(1));
             std::process::exit(lifecycle::EXIT_PANIC)
         });
@@ -77,8 +78,11 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
             }
         }
     })?;
-    describe(&registry, &shards, &topology, address, balance, &common, producer);
-    let (chores, housekeeper) = housekeeping::start(|_, _| {})?;
+    let open = drain.clone();
+    registry.observe(&REQUESTS_IN_FLIGHT, &[], move || open.open_exchanges() as f64);
+    describe(&registry, &shards, &topology, address, balance, &common, buffer_memory(&settings));
+    let (chores, housekeeper) =
+        housekeeping::start(KafkaNumbers::new(&registry, buffer_memory(&settings)))?;
     let control = Control {
         reconciler: Reconciler::default(),
         factory: factory(&settings, count, chores),
@@ -154,17 +158,20 @@ fn factory(
     shards: usize,
     chores: std::sync::mpsc::Sender<housekeeping::Chore>,
 ) -> ProducerFactory {
-    let buffer = settings.producer.as_ref().map_or(BUFFER_MEMORY, |producer| producer.buffer_memory);
     ProducerFactory {
         settings: settings.producer.clone().map_err(|refused| refused.to_string()),
         shards,
-        budget: ByteBudget::new(buffer),
+        budget: ByteBudget::new(buffer_memory(settings)),
         statistics: settings.observability.metrics.is_some()
             && !settings.env.metrics.disable_kafka_clients,
         batch_delay: settings.env.batch_delay,
         chores,
         named: 0,
     }
+}
+
+fn buffer_memory(settings: &Settings) -> u64 {
+    settings.producer.as_ref().map_or(BUFFER_MEMORY, |producer| producer.buffer_memory)
 }
 
 /// Says in the log and in metrics what runs.
@@ -175,7 +182,7 @@ fn describe<T: Send + 'static>(
     address: Option<SocketAddr>,
     balance: Balance,
     common: &Common,
-    producer: Option<&ProducerSettings>,
+    buffer_memory: u64,
 ) {
     registry.shared_gauge(&SHARDS, &[]).set(topology.shards.len() as i64);
     let version = env!("CARGO_PKG_VERSION");
@@ -185,8 +192,7 @@ fn describe<T: Send + 'static>(
         &BUILD_INFO,
         &[("commit", commit), ("librdkafka", &librdkafka), ("version", version)],
     );
-    let limit = producer.map_or(BUFFER_MEMORY, |producer| producer.buffer_memory);
-    registry.observe(&BYTES_IN_FLIGHT_LIMIT, &[], move || limit as f64);
+    registry.observe(&BYTES_IN_FLIGHT_LIMIT, &[], move || buffer_memory as f64);
     let balance = Arc::new(balance);
     let sum = |read: fn(&millrace_shard::balance::ListenStats) -> u64| {
         let balance = balance.clone();

@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use millrace_kafka::properties::ProducerSettings;
 use millrace_kafka::budget::{ByteBudget, ClusterBudget};
+use millrace_kafka::properties::ProducerSettings;
 use millrace_kafka::{Producer, ProducerOptions};
 use millrace_shard::WakePair;
 
@@ -46,10 +46,10 @@ impl ClientFactory for ProducerFactory {
         if !self.statistics {
             options.pairs.push(("statistics.interval.ms".into(), "0".into()));
         }
-        let batch_delay = Some(self.batch_delay)
-            .filter(|delay| settings.linger.is_zero() && !delay.is_zero());
+        let batch_delay =
+            Some(self.batch_delay).filter(|delay| settings.linger.is_zero() && !delay.is_zero());
         let budget = self.budget.cluster();
-        let one = |_| self.one(&options, &budget, batch_delay);
+        let one = |shard| self.one(shard, &options, &budget, batch_delay);
         (0..self.shards).map(one).collect()
     }
 }
@@ -57,20 +57,22 @@ impl ClientFactory for ProducerFactory {
 impl ProducerFactory {
     fn one(
         &self,
+        shard: usize,
         options: &ProducerOptions,
         budget: &ClusterBudget,
         batch_delay: Option<Duration>,
     ) -> Result<NewLane, String> {
         let wake = WakePair::new()
             .map_err(|error| format!("no file descriptors for a producer's wake-ups: {error}"))?;
-        let producer = Producer::create(options, wake.writer.as_fd())
-            .map_err(|error| error.to_string())?;
+        let producer =
+            Producer::create(options, wake.writer.as_fd()).map_err(|error| error.to_string())?;
         Ok(NewLane {
             producer,
             reader: wake.reader,
             budget: budget.clone(),
             chores: self.chores.clone(),
             client_id: options.client_id.clone(),
+            shard,
             batch_delay,
         })
     }

@@ -148,10 +148,8 @@ impl Control {
 
     fn tell_shards(&mut self, update: Update<NewLane>) {
         let Update { routes, created, dropped, removed, .. } = update;
-        let mut created: Vec<_> = created
-            .into_iter()
-            .map(|(cluster, lanes)| (cluster, lanes.into_iter()))
-            .collect();
+        let mut created: Vec<_> =
+            created.into_iter().map(|(cluster, lanes)| (cluster, lanes.into_iter())).collect();
         let (applied, acknowledgements) = channel();
         for mailbox in &self.shards {
             let update = shard::Update {

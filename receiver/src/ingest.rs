@@ -106,7 +106,7 @@ fn submit(
     };
     let delivery = shard.deliveries.open();
     let Parts { key, headers, header_bytes, .. } = parts;
-    let record = Outgoing { key: key.as_deref(), headers, header_bytes, payload };
+    let record = Outgoing { key, headers, header_bytes, payload };
     route.send(record, delivery.token());
     Ok(Submitted { delivery, lent, series })
 }
@@ -129,7 +129,7 @@ async fn batch(shard: &Rc<Shard>, request: &Request<'_>, buffer: &[u8]) -> Inges
                 }
             };
             let delivery = shard.deliveries.open();
-            let record = Outgoing { key: key.as_deref(), headers, header_bytes, payload };
+            let record = Outgoing { key, headers, header_bytes, payload };
             route.send(record, delivery.token());
             deliveries.push((delivery, route.latency.series(event.event_type())));
         })

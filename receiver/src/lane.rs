@@ -4,82 +4,37 @@
 //! when no route and no request uses it any more; its client is then closed on another thread,
 //! because that may block.
 
-use std::cell::RefCell;
+mod burst;
+mod seat;
+
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::{Rc, Weak};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
+use millrace_kafka::batcher::Decision;
 use millrace_kafka::budget::ClusterBudget;
-use millrace_kafka::{
-    CreateError, DeliveryError, FailureKind, Headers, Payload, Placed, Producer,
-    Record, Topic,
-};
+use millrace_kafka::{FailureKind, Headers, Payload, Placed, Producer, Record};
 use millrace_shard::wake::PendingReader;
-use millrace_shard::{WakeReader, clock, sleep, spawn, yield_now};
-use thiserror::Error;
+use millrace_shard::{WakeReader, sleep, spawn, yield_now};
+
+use burst::{Batching, Pending, turn_task};
+pub(crate) use seat::TopicSeat;
 
 use crate::deliveries::{Deliveries, Settled, Token};
-use crate::housekeeping::Chore;
+use crate::failure::Failure;
+use crate::housekeeping::{Chore, Document};
 use crate::metrics::ShardMetrics;
 use crate::shard::Shard;
 
 /// Reports taken in one go before other tasks have their turn.
 const REPORTS_PER_TURN: usize = 1024;
-/// A topic that does not exist is asked for again at most so often.
-const REOPEN_MS: u64 = 1_000;
-
-/// Why Kafka does not have an event.
-#[derive(Debug, Error)]
-pub(crate) enum Failure {
-    /// Kafka's or its client's word.
-    #[error(transparent)]
-    Kafka(#[from] DeliveryError),
-    /// Larger than `max.request.size` with key and headers.
-    #[error("the record has {bytes} bytes, more than max.request.size={max}")]
-    TooLarge { bytes: usize, max: usize },
-    /// The brokers have not told the topic's partitions within `max.block.ms`.
-    #[error("the brokers did not tell about the topic within max.block.ms; see bootstrap.servers")]
-    NoMetadata,
-    /// No handle for the topic.
-    #[error(transparent)]
-    Topic(#[from] CreateError),
-}
-
-impl Failure {
-    /// A word from a fixed set, for metrics.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Failure::TooLarge { .. } => "record_too_large",
-            Failure::NoMetadata => "kafka_no_metadata",
-            Failure::Topic(_) => "kafka_topic_name",
-            Failure::Kafka(error) => match error.kind() {
-                FailureKind::TooLarge => "record_too_large",
-                FailureKind::UnknownTopic => "kafka_unknown_topic",
-                FailureKind::Auth => "kafka_auth",
-                FailureKind::Timeout => "kafka_timeout",
-                FailureKind::QueueFull => "kafka_queue_full",
-                FailureKind::Fatal => "kafka_fatal",
-                FailureKind::Closed => "kafka_closed",
-                _ => "kafka_other",
-            },
-        }
-    }
-
-    /// Whether the event can never be written as it is.
-    pub(crate) fn is_too_large(&self) -> bool {
-        match self {
-            Failure::TooLarge { .. } => true,
-            Failure::Kafka(error) => error.kind() == FailureKind::TooLarge,
-            Failure::NoMetadata | Failure::Topic(_) => false,
-        }
-    }
-}
 
 /// A record to be sent.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) key: Option<&'a [u8]>,
+pub(crate) struct Outgoing {
+    pub(crate) key: Option<Vec<u8>>,
     pub(crate) headers: Headers,
     /// Names and values of the headers together.
     pub(crate) header_bytes: usize,
@@ -99,6 +54,8 @@ pub(crate) struct NewLane {
     /// Where clients go to be closed, and statistics to be read.
     pub(crate) chores: mpsc::Sender<Chore>,
     pub(crate) client_id: String,
+    /// Which shard it is for.
+    pub(crate) shard: usize,
     /// How long a record may wait for company; None leaves that to the client.
     pub(crate) batch_delay: Option<Duration>,
 }
@@ -116,19 +73,10 @@ pub(crate) struct Lane {
     max_block: Duration,
     /// Topics in use, shared by the routes that write to them.
     topics: RefCell<HashMap<Box<str>, Weak<TopicSeat>>>,
-}
-
-/// One topic on a lane. Its handle is made anew when the topic was found missing, and released with
-/// the last route.
-pub(crate) struct TopicSeat {
-    name: Box<str>,
-    handle: RefCell<Handle>,
-    lane: Weak<Lane>,
-}
-
-struct Handle {
-    topic: Option<Topic>,
-    opened_ms: u64,
+    batching: Option<Batching>,
+    /// Records that Kafka did not take, for `kafka_producer_record_error_total`.
+    failed: Cell<u64>,
+    shard: usize,
 }
 
 impl Lane {
@@ -145,9 +93,15 @@ impl Lane {
             record_bytes_max: shard.common.record_bytes_max,
             max_block: shard.common.max_block,
             topics: RefCell::default(),
+            batching: new.batch_delay.map(Batching::new),
+            failed: Cell::new(0),
+            shard: new.shard,
         });
         lane.metrics.producers.add(1);
         spawn(report_task(Rc::downgrade(&lane), reader));
+        if let Some(batching) = &lane.batching {
+            spawn(turn_task(Rc::downgrade(&lane), batching.turn.clone()));
+        }
         Ok(lane)
     }
 
@@ -156,78 +110,56 @@ impl Lane {
         &self.budget
     }
 
-    /// The seat of a topic; the client starts asking the brokers about it.
-    pub(crate) fn topic(self: &Rc<Self>, name: &str) -> Rc<TopicSeat> {
-        let mut topics = self.topics.borrow_mut();
-        if let Some(seat) = topics.get(name).and_then(Weak::upgrade) {
-            return seat;
-        }
-        let seat = Rc::new(TopicSeat {
-            name: name.into(),
-            handle: RefCell::new(Handle { topic: None, opened_ms: 0 }),
-            lane: Rc::downgrade(self),
-        });
-        // What is wrong with the name is told to each event.
-        let _ = self.handle(&seat);
-        topics.insert(name.into(), Rc::downgrade(&seat));
-        seat
-    }
-
-    /// Gives a record to the client. Its fate comes as the report for `token`, at once if the client
-    /// does not take it.
-    pub(crate) fn send(
-        self: &Rc<Self>,
-        seat: &TopicSeat,
-        record: Outgoing<'_>,
-        token: Token,
-    ) {
+    /// Gives a record to the client, at once or with the next burst. Its fate comes as the report
+    /// for `token`, without delay if the client does not take it.
+    pub(crate) fn send(self: &Rc<Self>, seat: &Rc<TopicSeat>, record: Outgoing, token: Token) {
         let Outgoing { key, headers, header_bytes, payload } = record;
-        let bytes = record_bytes(key, header_bytes, &payload);
+        let bytes = record_bytes(key.as_deref(), header_bytes, &payload);
         if bytes > self.record_bytes_max {
             let max = self.record_bytes_max;
             return self.settle(token, Err(Failure::TooLarge { bytes, max }), payload);
         }
-        let (Some(producer), topic) = (&self.producer, self.handle(seat)) else { return };
+        let record = Pending { seat: seat.clone(), key, headers, payload, token };
+        let Some(batching) = &self.batching else {
+            self.produce(record);
+            return;
+        };
+        batching.pending.borrow_mut().push(record);
+        let decision = batching.batcher.borrow_mut().push(Instant::now(), bytes);
+        match decision {
+            Decision::Flush => self.flush(batching),
+            Decision::Keep if !batching.turn_is_watched.replace(true) => {
+                batching.turn.notify_one();
+            }
+            Decision::Keep => {}
+        }
+    }
+
+    /// Whether the client has taken the record.
+    fn produce(self: &Rc<Self>, record: Pending) -> bool {
+        let Pending { seat, key, headers, payload, token } = record;
+        let (Some(producer), topic) = (&self.producer, self.handle(&seat)) else { return false };
         let topic = match topic {
             Ok(topic) => topic,
-            Err(error) => return self.settle(token, Err(error.into()), payload),
+            Err(error) => {
+                self.settle(token, Err(error.into()), payload);
+                return false;
+            }
         };
-        let record = Record { key, headers: Some(headers) };
+        let record = Record { key: key.as_deref(), headers: Some(headers) };
         match producer.produce(&topic, record, payload, token.number()) {
-            Ok(Placed::Queued) => {}
-            Ok(Placed::AwaitsMetadata) => self.give_up_later(token),
+            Ok(Placed::Queued) => true,
+            Ok(Placed::AwaitsMetadata) => {
+                self.give_up_later(token);
+                true
+            }
             Err(refused) => {
                 if refused.error.kind() == FailureKind::UnknownTopic {
-                    self.forget_missing(seat);
+                    self.forget_missing(&seat);
                 }
                 self.settle(token, Err(refused.error.into()), refused.payload);
+                false
             }
-        }
-    }
-
-    fn handle(&self, seat: &TopicSeat) -> Result<Topic, CreateError> {
-        let mut handle = seat.handle.borrow_mut();
-        if let Some(topic) = &handle.topic {
-            return Ok(topic.clone());
-        }
-        let Some(producer) = &self.producer else {
-            return Err(CreateError::Client { reason: "it is being closed".into() });
-        };
-        let topic = producer.topic(&seat.name)?;
-        handle.topic = Some(topic.clone());
-        handle.opened_ms = clock::coarse_ms();
-        Ok(topic)
-    }
-
-    /// The client asks for a missing topic again only every few minutes; a new handle asks at once,
-    /// so that a topic that is created late is found with the next event.
-    fn forget_missing(&self, seat: &TopicSeat) {
-        let mut handle = seat.handle.borrow_mut();
-        if clock::coarse_ms().saturating_sub(handle.opened_ms) < REOPEN_MS {
-            return;
-        }
-        if let (Some(producer), Some(topic)) = (&self.producer, handle.topic.take()) {
-            producer.release(&topic);
         }
     }
 
@@ -245,12 +177,15 @@ impl Lane {
     }
 
     fn settle(&self, token: Token, outcome: Outcome, payload: Payload) {
+        if outcome.is_err() {
+            self.failed.set(self.failed.get().saturating_add(1));
+        }
         let payload = Some(payload.into_buffer());
         self.deliveries.report(token, Settled { outcome, payload });
     }
 
     /// Hands out all reports that have come.
-    async fn drain_reports(&self) {
+    async fn drain_reports(self: &Rc<Self>) {
         let Some(producer) = &self.producer else { return };
         loop {
             let polled = producer.poll_reports(REPORTS_PER_TURN, |report| {
@@ -258,15 +193,30 @@ impl Lane {
                 let outcome = report.outcome.map(|_| ()).map_err(Failure::from);
                 self.settle(token, outcome, report.payload);
             });
+            if let Some(batching) = &self.batching {
+                let mut batcher = batching.batcher.borrow_mut();
+                let decision = batcher.reported(polled.reports);
+                drop(batcher);
+                if decision == Decision::Flush {
+                    self.flush(batching);
+                }
+            }
             if !polled.more {
                 break;
             }
             yield_now().await;
         }
+        let owed = i64::try_from(self.deliveries.len()).unwrap_or(i64::MAX);
+        self.metrics.queue_records.set(owed);
         if let Some(json) = producer.take_statistics() {
-            let client_id = self.client_id.clone();
+            let document = Document {
+                client_id: self.client_id.clone(),
+                shard: self.shard,
+                json,
+                failed: self.failed.get(),
+            };
             // Nobody reads them once the process ends.
-            let _ = self.chores.send(Chore::Statistics { client_id, json });
+            let _ = self.chores.send(Chore::Statistics(document));
         }
     }
 }
@@ -281,19 +231,13 @@ async fn report_task(lane: Weak<Lane>, mut reader: WakeReader) {
 impl Drop for Lane {
     fn drop(&mut self) {
         self.metrics.producers.add(-1);
+        if let Some(batching) = &self.batching {
+            batching.turn.notify_one();
+        }
         if let Some(producer) = self.producer.take() {
             // If nobody is left to close it, dropping it here closes it, too.
-            let _ = self.chores.send(Chore::Close { producer });
-        }
-    }
-}
-
-impl Drop for TopicSeat {
-    fn drop(&mut self) {
-        let Some(lane) = self.lane.upgrade() else { return };
-        lane.topics.borrow_mut().remove(&self.name);
-        if let (Some(producer), Some(topic)) = (&lane.producer, self.handle.get_mut().topic.take()) {
-            producer.release(&topic);
+            let client_id = std::mem::take(&mut self.client_id);
+            let _ = self.chores.send(Chore::Close { client_id, shard: self.shard, producer });
         }
     }
 }

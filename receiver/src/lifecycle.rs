@@ -18,8 +18,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
 use crate::app::Failure;
-use crate::control::Control;
 use crate::check::Settings;
+use crate::control::Control;
 use crate::shard::Common;
 
 /// Exit code after a panic of a shard (sysexits.h EX_SOFTWARE).

@@ -4,8 +4,7 @@ use std::cell::RefCell;
 
 use hashbrown::HashMap;
 use millrace_observe::names::{
-    BYTES_IN_FLIGHT, PRODUCER_QUEUE_BYTES, PRODUCER_QUEUE_RECORDS, PRODUCERS, REFUSED, REQUESTS,
-    REQUESTS_IN_FLIGHT,
+    BYTES_IN_FLIGHT, PRODUCER_QUEUE_RECORDS, PRODUCERS, REFUSED, REQUESTS,
 };
 use millrace_observe::{Counter, Gauge, Registry};
 
@@ -15,11 +14,9 @@ pub(crate) struct ShardMetrics {
     accepted: Counter,
     answered: RefCell<HashMap<u16, Counter>>,
     refused: RefCell<HashMap<&'static str, Counter>>,
-    pub(crate) requests_in_flight: Gauge,
     pub(crate) bytes_in_flight: Gauge,
     pub(crate) producers: Gauge,
     pub(crate) queue_records: Gauge,
-    pub(crate) queue_bytes: Gauge,
 }
 
 impl ShardMetrics {
@@ -29,11 +26,9 @@ impl ShardMetrics {
             accepted: registry.counter(&REQUESTS, &[("status", "202")]),
             answered: RefCell::default(),
             refused: RefCell::default(),
-            requests_in_flight: registry.gauge(&REQUESTS_IN_FLIGHT, &[]),
             bytes_in_flight: registry.gauge(&BYTES_IN_FLIGHT, &[]),
             producers: registry.gauge(&PRODUCERS, &[]),
             queue_records: registry.gauge(&PRODUCER_QUEUE_RECORDS, &[]),
-            queue_bytes: registry.gauge(&PRODUCER_QUEUE_BYTES, &[]),
         }
     }
 

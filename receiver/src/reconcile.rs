@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use millrace_contract::model::{Auth, Contract, ContentMode, Resource};
+use millrace_contract::model::{Auth, ContentMode, Contract, Resource};
 
 use crate::cluster::ClusterId;
 use crate::routes::{Ingress, Routes};

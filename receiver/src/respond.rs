@@ -96,7 +96,10 @@ mod tests {
     fn a_wrong_method_is_told_the_right_one() {
         let answer = written(Verdict::MethodNotAllowed, 413, Ending::KeepAlive, None);
         let text = String::from_utf8(answer).unwrap();
-        assert_eq!(text, "HTTP/1.1 405 Method Not Allowed\r\nallow: POST\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(
+            text,
+            "HTTP/1.1 405 Method Not Allowed\r\nallow: POST\r\ncontent-length: 0\r\n\r\n"
+        );
     }
 
     #[test]

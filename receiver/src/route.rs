@@ -22,7 +22,7 @@ pub(crate) struct Route {
 
 impl Route {
     /// Gives a record to the producer; its fate comes as the report for `token`.
-    pub(crate) fn send(&self, record: Outgoing<'_>, token: Token) {
+    pub(crate) fn send(&self, record: Outgoing, token: Token) {
         self.lane.send(&self.topic, record, token);
     }
 }

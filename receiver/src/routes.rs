@@ -178,7 +178,8 @@ mod tests {
         ] {
             assert_eq!(find(&routes, "/", Some(host)), Some("c"), "{host}");
         }
-        for host in ["c-kn-channel", "c-kn-channel.ns.svc.other", "x", "", ":80", &"a".repeat(300)] {
+        for host in ["c-kn-channel", "c-kn-channel.ns.svc.other", "x", "", ":80", &"a".repeat(300)]
+        {
             assert_eq!(find(&routes, "/", Some(host)), None, "{host}");
         }
     }

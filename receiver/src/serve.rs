@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use millrace_shard::{
-    Acceptor, Accepted, DrainWatch, Inbox, MailboxSeat, Phase, Seat, ShardListener, sleep, spawn,
-};
 use millrace_shard::drain::DrainSeat;
+use millrace_shard::{
+    Accepted, Acceptor, DrainWatch, Inbox, MailboxSeat, Phase, Seat, ShardListener, sleep, spawn,
+};
 
 use crate::connection::Connection;
 use crate::shard::{Common, Deadline, Shard, Update};

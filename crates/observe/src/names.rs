@@ -99,8 +99,6 @@ families! {
         "Client connections open now";
     CONNECTIONS_ACCEPTED: Counter "millrace_connections_accepted_total" "connections" []
         "Client connections accepted";
-    CONNECTIONS_CLOSED: Counter "millrace_connections_closed_total" "connections" ["reason"]
-        "Client connections closed, by reason";
     CONNECTIONS_REFUSED: Counter "millrace_connections_refused_total" "connections" []
         "Client connections closed at once because the bound of open connections was met";
     CONNECTIONS_HANDED_OVER: Counter "millrace_connections_handed_over_total" "connections" []
@@ -115,8 +113,6 @@ families! {
     PRODUCERS: Gauge "millrace_producers" "clients" [] "Kafka producer clients open now";
     PRODUCER_QUEUE_RECORDS: Gauge "millrace_producer_queue_records" "records" []
         "Records given to the Kafka client and not yet acknowledged";
-    PRODUCER_QUEUE_BYTES: Gauge "millrace_producer_queue_bytes" "bytes" []
-        "Payload bytes given to the Kafka client and not yet acknowledged";
 
     // Contract.
     CONTRACT_UPDATES: Counter "millrace_contract_updates_total" "updates" ["outcome"]
