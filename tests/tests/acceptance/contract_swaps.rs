@@ -14,7 +14,7 @@ use millrace_tests::wait::SOON;
 use serde_json::json;
 
 use crate::contract_files::example;
-use crate::contracts::wait_for_status;
+use crate::contracts::{wait_for_malformed, wait_for_status};
 use crate::load::Load;
 
 const GENERATION_ONLY: &[u8] = br#"{"generation":"99"}"#;
@@ -46,15 +46,12 @@ matrix! {
         let rig = Rig::own(variant, |setup| setup);
         let load = Load::start(rig.receiver.port(), "/ns/a", 1);
         rig.receiver.swap_contract(example("edge/truncated.json"));
-        rig.receiver.wait_for_log("the refused contract", |line| {
-            (line["level"] == "ERROR" || line["level"] == "WARN") && line.to_string().to_lowercase().contains("contract")
-        });
+        wait_for_malformed(&rig.receiver, 1.0);
         rig.receiver.swap_contract(rig.contract.clone().without("uid-ns-c").to_bytes());
         wait_for_status(&rig.receiver, "/ns/c", 404, SOON);
         load.wait_for_answers(10);
         load.stop().assert_all_accepted();
-        let failures = rig.receiver.scrape().sum("millrace_contract_updates_total", &[("outcome", "malformed")]);
-        assert_eq!(failures, 1.0, "malformed contracts counted");
+        wait_for_malformed(&rig.receiver, 1.0);
     }
 
     fn c015_everything_deleted(variant: Variant) {

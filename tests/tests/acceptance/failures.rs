@@ -62,6 +62,32 @@ matrix! {
         });
     }
 
+    /// `buffer.memory` is a bound: what does not fit waits for `max.block.ms` and is refused (receiver.md 4.4).
+    fn full_buffer_refuses_early(variant: Variant) {
+        let broker = Broker::start(variant.broker);
+        let rig = Rig::on(&broker, variant, |setup| {
+            setup
+                .producer("buffer.memory", "131072")
+                .producer("max.block.ms", "1000")
+                .producer("delivery.timeout.ms", "8000")
+        });
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        broker.down();
+        let outcomes: Vec<(u16, Duration)> = thread::scope(|scope| {
+            let send = || timed(&rig, &Request::minimal("/ns/a", &unique()).body(vec![b'x'; 32 * 1024]));
+            let clients: Vec<_> = (0..12).map(|_| scope.spawn(send)).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        assert!(outcomes.iter().all(|(status, _)| *status == 503), "{outcomes:?}");
+        // 128 KiB hold at most three of these with their headers.
+        let early = outcomes.iter().filter(|(_, took)| *took < Duration::from_secs(5)).count();
+        assert!((8..12).contains(&early), "{early} were refused early: {outcomes:?}");
+        broker.up();
+        until("events to be accepted again", SOON, || {
+            (rig.status(&Request::minimal("/ns/a", &unique())) == 202).then_some(())
+        });
+    }
+
     fn r096_broker_restart_under_load(variant: Variant) {
         let broker = Broker::start(variant.broker);
         let rig = Rig::on(&broker, variant, |setup| setup);

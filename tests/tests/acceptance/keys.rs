@@ -37,6 +37,18 @@ matrix! {
         assert_eq!(record(rig, json!({ "partitionkey": 5 })).key.as_deref(), Some(&b"5"[..]));
     }
 
+    /// Events of one connection keep their order within a partition (receiver.md 5.6).
+    fn order_of_one_connection_is_kept(rig: &'static Rig) {
+        let ids: Vec<String> = (0..100).map(|_| unique()).collect();
+        let mut connection = Connection::open(rig.receiver.port());
+        for id in &ids {
+            let request = Request::minimal("/ns/a", id).header("ce-partitionkey", "k1");
+            assert_eq!(connection.exchange(&request).status, 202);
+        }
+        let offsets: Vec<i64> = ids.iter().map(|id| rig.tail.one(&rig.topics.a, id).offset).collect();
+        assert!(offsets.is_sorted(), "{offsets:?}");
+    }
+
     fn r089_timestamp_is_the_time_of_sending(rig: &'static Rig) {
         let id = unique();
         let record = rig.record_of(&Request::minimal("/ns/a", &id).header("ce-time", "2020-01-01T10:00:00Z"), &id);

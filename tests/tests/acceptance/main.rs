@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
 
+mod absent;
 mod binary;
+mod connections;
 mod contract_files;
 mod contract_swaps;
 mod contracts;

@@ -62,7 +62,7 @@ matrix! {
         assert!(terminated.elapsed() < Duration::from_secs(10), "it took {:?}", terminated.elapsed());
     }
 
-    fn second_start_after_a_kill(variant: Variant) {
+    fn a_kill_loses_nothing_that_was_accepted(variant: Variant) {
         let rig = Rig::own(variant, |setup| setup);
         let load = Load::start(rig.receiver.port(), "/ns/a", 2);
         rig.receiver.signal("KILL");
