@@ -72,9 +72,10 @@ impl Topic {
     }
 
     /// Moves records without a key to the next partition. To be called once for each burst handed
-    /// to the client, so that a burst makes one large request and not many small ones.
+    /// to the client, so that a burst makes one large request and not many small ones. Changes
+    /// nothing unless the choice is [`Unkeyed::Sticky`].
     pub fn rotate(&self) {
-        self.state.epoch.fetch_add(1, Relaxed);
+        self.state.rotate();
     }
 }
 
@@ -135,6 +136,13 @@ impl TopicState {
         now_ms(self.born).wrapping_sub(stamp_ms) > self.max_block_ms
     }
 
+    fn rotate(&self) {
+        // In turn, every record counts by itself; counting bursts too would skip partitions.
+        if self.partitioning.unkeyed == Unkeyed::Sticky {
+            self.epoch.fetch_add(1, Relaxed);
+        }
+    }
+
     /// `count` must be positive, as it is whenever librdkafka calls its partitioner.
     pub(crate) fn choose(
         &self,
@@ -175,6 +183,10 @@ pub(crate) fn now_ms(born: Instant) -> u32 {
 }
 
 /// The first partition with a leader from the epoch's on; the epoch's own when none has one.
+///
+/// None has one for the first milliseconds after the topic's first metadata, until the broker threads
+/// have taken their partitions over. Records that waited for this metadata are then placed blindly,
+/// and one that meets a partition really without a leader waits for it, at most the delivery timeout.
 fn first_available(epoch: u32, count: i32, available: impl Fn(i32) -> bool) -> i32 {
     let count = count.max(1).cast_unsigned();
     let start = epoch % count;
@@ -204,11 +216,11 @@ mod tests {
     fn sticky_stays_until_rotated_and_skips_leaderless() {
         let state = state(Unkeyed::Sticky);
         assert_eq!((pick(&state, 3, |_| true), pick(&state, 3, |_| true)), (0, 0));
-        state.epoch.fetch_add(1, Relaxed);
+        state.rotate();
         assert_eq!(pick(&state, 3, |p| p != 1), 2);
         // Asked again without a rotation, the leaders are not looked at.
         assert_eq!(pick(&state, 3, |_| panic!("asked")), 2);
-        state.epoch.fetch_add(1, Relaxed);
+        state.rotate();
         assert_eq!(pick(&state, 3, |_| false), 2, "without any leader: the epoch's own");
     }
 
@@ -224,8 +236,13 @@ mod tests {
     fn round_robin_goes_round_even_over_the_wrap() {
         let state = state(Unkeyed::RoundRobin);
         state.epoch.store(u32::MAX - 1, Relaxed);
-        let got: Vec<i32> = (0..4).map(|_| pick(&state, 2, |_| true)).collect();
-        assert_eq!(got, [0, 1, 0, 1]);
+        let got: Vec<i32> = (0..4)
+            .map(|_| {
+                state.rotate();
+                pick(&state, 2, |_| true)
+            })
+            .collect();
+        assert_eq!(got, [0, 1, 0, 1], "whatever the bursts");
     }
 
     #[test]

@@ -105,12 +105,7 @@ fn keys_go_to_javas_partitions() {
 fn unkeyed_records_stick_until_rotated() {
     let mut rig = rig(3, 6, |_| {});
     let topic = rig.producer.topic("t").unwrap();
-    // Leaders become known one by one after the first metadata; a partition without one is skipped.
-    for token in 1_000..1_012 {
-        rig.producer.produce(&topic, Record::default(), Payload::Null, token).unwrap();
-        topic.rotate();
-        rig.reports(1);
-    }
+    rig.wait_for_leaders(&topic);
     let mut seen = Vec::new();
     for burst in 0..6_u64 {
         for index in 0..20 {
@@ -133,6 +128,11 @@ fn unkeyed_records_avoid_partitions_without_a_leader() {
     let mut rig = rig(1, 3, |_| {});
     rig.cluster.leader("t", 1, -1).unwrap();
     let topic = rig.producer.topic("t").unwrap();
+    // Keys of partitions 2 and 0: their reports mean that these leaders are known.
+    for (key, token) in [(b"k1".as_slice(), 100), (b"key-42", 101)] {
+        rig.producer.produce(&topic, keyed(key), Payload::Null, token).unwrap();
+    }
+    assert!(rig.reports(2).into_values().all(|report| report.outcome.is_ok()));
     for token in 0..30 {
         rig.producer.produce(&topic, Record::default(), Payload::Null, token).unwrap();
         topic.rotate();
@@ -166,6 +166,7 @@ fn other_partitionings_spread_every_record() {
             settings.partitioning = Partitioning { ignore_keys, unkeyed };
         });
         let topic = rig.producer.topic("t").unwrap();
+        rig.wait_for_leaders(&topic);
         let key = ignore_keys.then_some(b"same".as_slice());
         for token in 0..200 {
             let record = Record { key, headers: None };

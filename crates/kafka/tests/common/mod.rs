@@ -1,14 +1,14 @@
 //! A cluster, a producer and a way to wait for reports, for the tests of this crate.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use millrace_kafka::testing::MockCluster;
-use millrace_kafka::{Partitioning, Producer, ProducerOptions, Report};
+use millrace_kafka::{Partitioning, Payload, Producer, ProducerOptions, Record, Report, Topic};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -50,6 +50,27 @@ impl Rig {
     /// Waits for that many reports, by token, sleeping on the wake-up descriptor only.
     pub(crate) fn reports(&mut self, count: usize) -> BTreeMap<u64, Report> {
         reports(&self.producer, &mut self.wake, count)
+    }
+
+    /// Sends single records until the last ones went to all partitions: leaders become known one by
+    /// one after the first metadata, and a partition without one is skipped.
+    pub(crate) fn wait_for_leaders(&mut self, topic: &Topic) {
+        let deadline = Instant::now() + SOON;
+        let mut last: VecDeque<i32> = VecDeque::new();
+        loop {
+            self.producer.produce(topic, Record::default(), Payload::Null, u64::MAX).unwrap();
+            topic.rotate();
+            let report = self.reports(1).remove(&u64::MAX).unwrap();
+            last.push_back(report.outcome.unwrap().partition);
+            let count = topic.partitions().unwrap() as usize;
+            if last.len() > count {
+                last.pop_front();
+            }
+            if last.iter().collect::<BTreeSet<_>>().len() == count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the last partitions were {last:?}");
+        }
     }
 }
 
