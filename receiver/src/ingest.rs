@@ -164,7 +164,7 @@ impl Parts {
         let mut header_bytes = 0_usize;
         let value = event.record(route.ingress.mode, &mut |name, value| {
             header_bytes = header_bytes.saturating_add(name.len()).saturating_add(value.len());
-            headers.add(std::str::from_utf8(name).unwrap_or_default(), Some(value));
+            headers.add(name, Some(value));
         });
         Parts { key: event.key().map(<[u8]>::to_vec), headers, header_bytes, value }
     }

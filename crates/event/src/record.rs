@@ -40,14 +40,14 @@ impl<'a> Event<'a> {
     }
 
     /// The record's value; its headers go to `header` as name and UTF-8 value, each name once.
-    pub fn record(&self, mode: ContentMode, header: &mut impl FnMut(&[u8], &[u8])) -> RecordValue {
+    pub fn record(&self, mode: ContentMode, header: &mut impl FnMut(&str, &[u8])) -> RecordValue {
         match mode {
             ContentMode::Binary => {
                 self.binary_headers(header);
                 self.binary_value()
             }
             ContentMode::Structured => {
-                header(b"content-type", STRUCTURED_CONTENT_TYPE.as_bytes());
+                header("content-type", STRUCTURED_CONTENT_TYPE.as_bytes());
                 let mut json = Vec::with_capacity(self.structured_size());
                 self.write_structured(&mut json);
                 RecordValue::Owned(json)
@@ -55,20 +55,20 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn binary_headers(&self, header: &mut impl FnMut(&[u8], &[u8])) {
-        let schema: &[u8] = match self.spec_version {
-            SpecVersion::V03 => b"ce_schemaurl",
-            SpecVersion::V1 => b"ce_dataschema",
+    fn binary_headers(&self, header: &mut impl FnMut(&str, &[u8])) {
+        let schema = match self.spec_version {
+            SpecVersion::V03 => "ce_schemaurl",
+            SpecVersion::V1 => "ce_dataschema",
         };
-        header(b"ce_specversion", self.spec_version.as_str().as_bytes());
-        header(b"ce_id", self.id.as_bytes());
-        header(b"ce_source", self.source.as_bytes());
-        header(b"ce_type", self.event_type.as_bytes());
+        header("ce_specversion", self.spec_version.as_str().as_bytes());
+        header("ce_id", self.id.as_bytes());
+        header("ce_source", self.source.as_bytes());
+        header("ce_type", self.event_type.as_bytes());
         for (name, value) in [
-            (&b"content-type"[..], self.datacontenttype),
+            ("content-type", self.datacontenttype),
             (schema, self.dataschema),
-            (b"ce_subject", self.subject),
-            (b"ce_time", self.time),
+            ("ce_subject", self.subject),
+            ("ce_time", self.time),
         ] {
             if let Some(value) = value {
                 header(name, value.as_bytes());
@@ -77,7 +77,7 @@ impl<'a> Event<'a> {
         let text = &self.scratch.text;
         for extension in &self.scratch.extensions {
             let name = &text[extension.header.clone()];
-            header(name.as_bytes(), text[extension.value.clone()].as_bytes());
+            header(name, text[extension.value.clone()].as_bytes());
         }
     }
 

@@ -19,7 +19,7 @@ pub fn binary_record(event: &Event<'_>, body: &[u8]) -> Record {
     let mut headers = BTreeMap::new();
     let value = event.record(ContentMode::Binary, &mut |name, value| {
         assert!(std::str::from_utf8(value).is_ok());
-        assert!(headers.insert(name.to_vec(), value.to_vec()).is_none(), "a header came twice");
+        assert!(headers.insert(name.as_bytes().to_vec(), value.to_vec()).is_none(), "a header came twice");
     });
     let value = match value {
         RecordValue::Null => None,

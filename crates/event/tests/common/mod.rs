@@ -39,8 +39,7 @@ pub fn write(
     let event = decode_http(headers.iter().copied(), body, &mut scratch)?;
     let mut sent = BTreeMap::new();
     let value = event.record(mode, &mut |name, value| {
-        let name = String::from_utf8(name.to_vec()).expect("header names are UTF-8");
-        assert!(sent.insert(name, value.to_vec()).is_none(), "a header came twice");
+        assert!(sent.insert(name.to_owned(), value.to_vec()).is_none(), "a header came twice");
     });
     let borrowed = matches!(value, RecordValue::Body(_));
     let value = match value {
