@@ -1,6 +1,6 @@
 //! The producer file: what is made of it, what is refused, what is said about it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, os::fd::AsFd};
 
 use millrace_settings::{Origin, Severity};
 use proptest::prelude::*;
@@ -128,6 +128,43 @@ fn what_java_refuses_is_refused_and_only_that() {
         assert_eq!(Some(found.is_ok()), row[1].as_bool(), "for {text:?}: {report}");
         assert_eq!(report.has_errors(), found.is_err(), "for {text:?}: {report}");
     }
+}
+
+/// What is translated must also be taken: each value by librdkafka's own check, and all of them
+/// together by its creation of a client. Nothing listens on the port.
+#[test]
+fn the_client_library_takes_whatever_is_not_refused() {
+    let recorded = RECORDED.lines().map(|row| {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        row[0].as_str().unwrap().to_owned()
+    });
+    let most = i64::MAX;
+    let extremes = [
+        "max.request.size=2147483647\nbatch.size=2147483647".to_owned(),
+        "linger.ms=900001\ndelivery.timeout.ms=2147483647".to_owned(),
+        "linger.ms=5\nrequest.timeout.ms=0\ndelivery.timeout.ms=5".to_owned(),
+        "request.timeout.ms=2147483647\ndelivery.timeout.ms=2147483647".to_owned(),
+        format!("retry.backoff.ms={most}\nretry.backoff.max.ms={most}"),
+        format!("buffer.memory={most}\nmax.block.ms={most}\nmetadata.max.age.ms={most}"),
+        format!("reconnect.backoff.ms={most}\nconnections.max.idle.ms={most}"),
+        format!("socket.connection.setup.timeout.ms={most}\nsend.buffer.bytes=2147483647"),
+        "compression.type=zstd\ncompression.zstd.level=-5".to_owned(),
+        "compression.type=lz4\ncompression.lz4.level=17".to_owned(),
+        "compression.type=snappy\nenable.metrics.push=false".to_owned(),
+        SHIPPED.to_owned(),
+        String::new(),
+    ];
+    let (_, wake) = std::os::unix::net::UnixStream::pair().unwrap();
+    wake.set_nonblocking(true).unwrap();
+    let mut made = 0;
+    for text in recorded.chain(extremes) {
+        let Ok(settings) = translate(&text).0 else { continue };
+        let options = crate::ProducerOptions::new(&settings, "127.0.0.1:1", "test");
+        let created = crate::Producer::create(&options, wake.as_fd());
+        assert!(created.is_ok(), "for {text:?}: {:?}", created.err());
+        made += 1;
+    }
+    assert!(made > 60, "only {made} were made");
 }
 
 #[test]
