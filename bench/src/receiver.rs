@@ -77,15 +77,16 @@ impl Receiver {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks it to end, as Kubernetes does, and waits.
+    /// Asks it to end, as Kubernetes does, and waits. Ctrl-C may have ended it before.
     pub fn stop(&mut self) {
+        if self.ended().is_some() {
+            return;
+        }
         let pid = self.child.id().to_string();
-        // Without a `kill` program the drop below still ends it.
-        if Command::new("kill")
-            .args(["-s", "TERM", &pid])
-            .status()
-            .is_ok_and(|status| status.success())
-        {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", "TERM", &pid]).stderr(Stdio::null());
+        // Without a `kill` program the drop still ends it.
+        if kill.status().is_ok_and(|status| status.success()) {
             let _ = self.child.wait();
         }
     }

@@ -5,6 +5,7 @@
 //! The suites are in `tests/acceptance`; a case of the specs is one function there, its number in the name.
 #![forbid(unsafe_code)]
 
+pub mod batches;
 pub mod binaries;
 pub mod broker;
 pub mod contract;

@@ -107,3 +107,24 @@ macro_rules! matrix {
         }
     )+};
 }
+
+/// Makes two tests of each function, on the mock cluster: for cases that no Kafka can change.
+#[macro_export]
+macro_rules! drivers {
+    ($($(#[$meta:meta])* fn $name:ident($argument:ident: $type:ty) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "a case may need nothing of its file")]
+            use super::*;
+            use $crate::broker::BrokerKind::Embedded;
+            use $crate::matrix::Driver::{Epoll, IoUring};
+
+            fn case($argument: $type) $body
+
+            #[test]
+            fn io_uring_embedded() { $crate::matrix::run(IoUring, Embedded, case); }
+            #[test]
+            fn epoll_embedded() { $crate::matrix::run(Epoll, Embedded, case); }
+        }
+    )+};
+}

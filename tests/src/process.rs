@@ -38,7 +38,14 @@ impl Receiver {
     /// Starts it and returns at once: for cases where it must not come up.
     pub fn launch(setup: &Setup) -> Self {
         let mounts = Mounts::lay_out(setup);
-        let mut command = spawn::command(&binaries::receiver());
+        let mut command = match &setup.started_by {
+            Some(program) => {
+                let mut command = spawn::command(program);
+                command.arg(binaries::receiver());
+                command
+            }
+            None => spawn::command(&binaries::receiver()),
+        };
         command.env_clear().envs(&mounts.environment).current_dir(mounts.folder());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn::spawn(command);
@@ -122,6 +129,11 @@ impl Receiver {
 
     pub fn wait_exit(&self, limit: Duration) -> ExitStatus {
         until("the receiver to end", limit, || self.try_exit())
+    }
+
+    /// Lines on standard output, as printed.
+    pub fn output(&self) -> Vec<String> {
+        self.output.lock().expect("no test panics in here").clone()
     }
 
     /// The JSON lines it has logged so far.

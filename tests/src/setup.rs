@@ -23,6 +23,8 @@ pub struct Setup {
     pub observability: BTreeMap<String, String>,
     /// Changes of the environment; `None` removes a variable.
     pub environment: BTreeMap<String, Option<String>>,
+    /// A program that becomes the receiver after it has changed something about the process; none as a rule.
+    pub started_by: Option<PathBuf>,
 }
 
 impl Setup {
@@ -34,6 +36,7 @@ impl Setup {
             http_server: Vec::new(),
             observability: BTreeMap::from([("metrics-protocol".into(), "prometheus".into())]),
             environment: BTreeMap::new(),
+            started_by: None,
         };
         setup.environment.insert("IO_DRIVER".into(), Some(driver.setting().into()));
         setup
@@ -56,6 +59,11 @@ impl Setup {
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    pub fn started_by(mut self, program: impl Into<PathBuf>) -> Self {
+        self.started_by = Some(program.into());
         self
     }
 

@@ -4,18 +4,31 @@ use std::collections::BTreeSet;
 use std::fs;
 
 const ESTABLISHED: &str = "01";
+const LISTEN: &str = "0A";
 
 /// The local ports of the process's established connections to a port, such as a broker's.
 pub fn connections(pid: u32, remote_port: u16) -> BTreeSet<u16> {
+    let sockets = in_state(pid, ESTABLISHED).into_iter();
+    sockets.filter(|(_, remote)| *remote == remote_port).map(|(local, _)| local).collect()
+}
+
+/// The ports on which the process takes connections.
+pub fn listening(pid: u32) -> BTreeSet<u16> {
+    in_state(pid, LISTEN).into_iter().map(|(local, _)| local).collect()
+}
+
+/// Local and remote ports of the process's sockets in a state.
+fn in_state(pid: u32, state: &str) -> Vec<(u16, u16)> {
     let own = socket_inodes(pid);
-    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).expect("the process runs");
-    table
+    let read = |table| fs::read_to_string(format!("/proc/{pid}/net/{table}"));
+    // A kernel without IPv6 has no second table.
+    let tables = read("tcp").expect("the process runs") + &read("tcp6").unwrap_or_default();
+    tables
         .lines()
-        .skip(1)
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
-            let ours = own.contains(*fields.get(9)?) && *fields.get(3)? == ESTABLISHED;
-            (ours && port(fields.get(2)?)? == remote_port).then_some(port(fields.get(1)?)?)
+            let ours = own.contains(*fields.get(9)?) && *fields.get(3)? == state;
+            ours.then_some((port(fields.get(1)?)?, port(fields.get(2)?)?))
         })
         .collect()
 }
@@ -49,5 +62,6 @@ mod tests {
         let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let expected = BTreeSet::from([client.local_addr().unwrap().port()]);
         assert_eq!(connections(std::process::id(), port), expected);
+        assert!(listening(std::process::id()).contains(&port));
     }
 }

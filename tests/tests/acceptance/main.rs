@@ -20,6 +20,7 @@ mod peers;
 mod probe;
 mod rigs;
 mod routing;
+mod settings;
 mod sink;
 mod start;
 mod stop;
