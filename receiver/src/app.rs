@@ -26,6 +26,7 @@ use crate::clients::ProducerFactory;
 use crate::control::{Control, Numbers};
 use crate::env::TooLargeStatus;
 use crate::housekeeping;
+use crate::http_options::HttpOptions;
 use crate::kafka_numbers::KafkaNumbers;
 use crate::lifecycle::{self, Running};
 use crate::reconcile::Reconciler;
@@ -132,7 +133,7 @@ fn common(settings: &Settings, producer: Option<&ProducerSettings>, registry: &R
         times: Times {
             head_ms: lifecycle::millis(env.head_timeout),
             body_ms: lifecycle::millis(env.body_timeout),
-            idle_ms: lifecycle::millis(settings.http.idle_timeout),
+            idle_ms: lifecycle::millis(idle_timeout(&settings.http)),
         },
         liveness: env.liveness_probe_path.clone(),
         readiness: env.readiness_probe_path.clone(),
@@ -151,6 +152,14 @@ fn common(settings: &Settings, producer: Option<&ProducerSettings>, registry: &R
         ready: AtomicBool::new(false),
         stop: AtomicBool::new(false),
     }
+}
+
+/// A connection that waits for its next request neither reads nor writes: the shortest bound ends it.
+fn idle_timeout(http: &HttpOptions) -> Duration {
+    [http.read_idle_timeout, http.write_idle_timeout]
+        .into_iter()
+        .flatten()
+        .fold(http.idle_timeout, Duration::min)
 }
 
 fn factory(

@@ -15,7 +15,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Something to be done off the shards.
 pub(crate) enum Chore {
     /// A producer whose last route is gone.
-    Close { client_id: String, shard: usize, producer: Producer },
+    Close { client_id: String, shard: usize, producer: Box<Producer> },
     /// What a producer says about itself.
     Statistics(Document),
 }
@@ -42,7 +42,7 @@ fn keep_house(chores: &Receiver<Chore>, numbers: &mut KafkaNumbers) {
     while let Ok(chore) = chores.recv() {
         match chore {
             Chore::Close { client_id, shard, producer } => {
-                close(producer);
+                close(*producer);
                 numbers.forget(&client_id, shard);
             }
             Chore::Statistics(document) => numbers.take(document),

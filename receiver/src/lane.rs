@@ -237,7 +237,11 @@ impl Drop for Lane {
         if let Some(producer) = self.producer.take() {
             // If nobody is left to close it, dropping it here closes it, too.
             let client_id = std::mem::take(&mut self.client_id);
-            let _ = self.chores.send(Chore::Close { client_id, shard: self.shard, producer });
+            let _ = self.chores.send(Chore::Close {
+                client_id,
+                shard: self.shard,
+                producer: Box::new(producer),
+            });
         }
     }
 }

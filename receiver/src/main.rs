@@ -28,7 +28,7 @@ mod routes;
 mod serve;
 mod shard;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use millrace_observe::log::LogConfig;
@@ -42,7 +42,8 @@ fn main() -> ExitCode {
     match Cli::from_args().command {
         Some(Command::Check(options)) => {
             let (text, code) = check::run(&ProcessEnvironment, options);
-            println!("{text}");
+            // A reader that went away is no reason to panic.
+            let _ = std::io::stdout().write_all(text.as_bytes());
             std::process::exit(code)
         }
         None => run(),
