@@ -89,14 +89,15 @@ matrix! {
         let mut connection = Connection::open(rig.receiver.port());
         let started = Instant::now();
         connection.send(b"POST /ns/a HTTP/1.1\r\nHost: h\r\n");
-        until("the connection to be cut", Duration::from_secs(10), || {
+        let status = until("the connection to be cut", Duration::from_secs(10), || {
             connection.send(b"X-Slow: 1\r\n");
             match connection.answer_within(Duration::from_millis(50)) {
-                Ok(answer) => Some(assert_eq!(answer.status, 408)),
-                Err(NoAnswer::Closed(_)) => Some(()),
+                Ok(answer) => Some(answer.status),
+                Err(NoAnswer::Closed(_)) => Some(408),
                 Err(_) => None,
             }
         });
+        assert_eq!(status, 408);
         assert!(started.elapsed() > Duration::from_millis(900), "cut after {:?}", started.elapsed());
     }
 
