@@ -66,6 +66,22 @@ impl Broker {
         }
     }
 
+    /// Stops the cluster's process where it stands: connections stay, nothing is answered until [`Self::resume`].
+    pub fn pause(&self) {
+        spawn::signal(self.pid(), "STOP");
+    }
+
+    pub fn resume(&self) {
+        spawn::signal(self.pid(), "CONT");
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Embedded(embedded) => embedded.child.lock().expect("no test panics in here").id(),
+            Self::Apache(apache) => apache.pid(),
+        }
+    }
+
     /// No broker answers any more; connections are cut.
     pub fn down(&self) {
         match self {
@@ -188,8 +204,7 @@ impl Apache {
         assert!(output.status.success(), "kafka.sh {arguments:?} failed: {complaint}");
     }
 
-    /// The broker's process.
-    pub fn pid(&self) -> u32 {
+    fn pid(&self) -> u32 {
         let pid = fs::read_to_string(self.folder.join("pid")).expect("kafka.sh writes it");
         pid.trim().parse().expect("a process id")
     }

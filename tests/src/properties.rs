@@ -12,9 +12,11 @@ pub fn http_server(changes: &[(String, String)]) -> String {
     with_changes(shipped::HTTP_SERVER_PROPERTIES, changes)
 }
 
-/// A later line of the same key wins (platform.md 3.2).
+/// A changed key leaves its shipped line out: a key that stands twice is a mistake the receiver warns of.
 fn with_changes(shipped: &str, changes: &[(String, String)]) -> String {
-    let mut text = shipped.to_owned();
+    let changed = |line: &str| changes.iter().any(|(key, _)| line.split('=').next() == Some(key));
+    let mut text: String =
+        shipped.lines().filter(|line| !changed(line)).map(|line| format!("{line}\n")).collect();
     text.extend(changes.iter().map(|(key, value)| format!("{key}={value}\n")));
     text
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millrace_tests::broker::Broker;
 use millrace_tests::contract::{Resource, Topics, fixture};
-use millrace_tests::http::{Connection, Request};
+use millrace_tests::http::{Connection, NoAnswer, Request};
 use millrace_tests::matrix;
 use millrace_tests::matrix::Variant;
 use millrace_tests::process::Receiver;
@@ -37,6 +37,22 @@ matrix! {
         let labels = [("http_response_status_code", "503"), ("kn_broker_name", "a"), ("cloudevents_type", "t")];
         assert_eq!(rig.receiver.scrape().sum("kn_eventing_dispatch_latency_ms_count", &labels), 1.0);
         rig.answers(&Request::get("/readyz"), 200);
+    }
+
+    /// The promise of a 202 (receiver.md W48): Kafka has the record.
+    fn no_202_before_kafka_has_acknowledged(variant: Variant) {
+        let broker = Broker::start(variant.broker);
+        let rig = Rig::on(&broker, variant, |setup| setup.producer("request.timeout.ms", "20000"));
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        let id = unique();
+        let mut connection = Connection::open(rig.receiver.port());
+        broker.pause();
+        connection.send(&Request::minimal("/ns/a", &id).to_bytes());
+        let early = connection.answer_within(Duration::from_secs(2));
+        broker.resume();
+        assert_eq!(early, Err(NoAnswer::Silent(Vec::new())), "an answer while Kafka stood still");
+        assert_eq!(connection.answer().status, 202);
+        rig.tail.one(&rig.topics.a, &id);
     }
 
     fn p086_kafka_down_at_start(variant: Variant) {

@@ -2,6 +2,7 @@
 
 use millrace_tests::http::Request;
 use millrace_tests::matrix;
+use millrace_tests::matrix::Variant;
 use millrace_tests::records::Record;
 use millrace_tests::rig::{Rig, unique};
 use serde_json::{Value, json};
@@ -51,6 +52,25 @@ matrix! {
     fn r059_batch(rig: &'static Rig) {
         let batch = json!([{ "specversion": "1.0", "id": "1", "source": "/s", "type": "t" }]).to_string();
         rig.answers(&Request::structured("/ns/a", batch).set("Content-Type", "application/cloudevents-batch+json"), 400);
+    }
+
+    /// Java knows no batches; ours are off unless asked for.
+    fn r059_batch_by_setting(variant: Variant) {
+        let rig = Rig::own(variant, |setup| setup.env("INGRESS_BATCH_ENABLED", "true"));
+        let ids = [unique(), unique(), unique()];
+        let events: Vec<Value> =
+            ids.iter().map(|id| json!({ "specversion": "1.0", "id": id, "source": "/s", "type": "t" })).collect();
+        let batch = |events: &[Value]| {
+            let body = Value::from(events).to_string();
+            Request::structured("/ns/a", body).set("Content-Type", "application/cloudevents-batch+json")
+        };
+        rig.accepted(&batch(&events));
+        ids.iter().for_each(|id| drop(rig.tail.one(&rig.topics.a, id)));
+        // One bad event: none of them is taken.
+        let (good, bad) = (unique(), json!({ "specversion": "1.0", "source": "/s", "type": "t" }));
+        let good_event = json!({ "specversion": "1.0", "id": good, "source": "/s", "type": "t" });
+        rig.answers(&batch(&[good_event, bad]), 400);
+        rig.left_no_record(&good);
     }
 
     fn r060_other_event_formats(rig: &'static Rig) {
