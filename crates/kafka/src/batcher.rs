@@ -6,8 +6,10 @@
 //!
 //! * while little is in flight at Kafka, pending records go out at the end of the shard's turn, so an
 //!   idle client adds nothing;
-//! * otherwise they wait for the next delivery reports, whose arrival means that Kafka has room for
-//!   the next request, for at most [`BatcherSettings::delay`];
+//! * otherwise they wait until they are at least as many as what is still in flight, so that under
+//!   load about half of all records are on their way and half gather behind them: few, large
+//!   requests. Flushing with every report instead keeps many small requests going for ever;
+//! * but for at most [`BatcherSettings::delay`], looked at when the shard's turn is over;
 //! * and they go out at once when there are enough of them to fill a request.
 //!
 //! The caller keeps the records (in order), tells the batcher what happens and hands all of them to
@@ -73,22 +75,22 @@ impl Batcher {
     pub fn push(&mut self, now: Instant, bytes: usize) -> Decision {
         self.pending_records = self.pending_records.saturating_add(1);
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
-        let oldest = *self.oldest.get_or_insert(now);
+        self.oldest.get_or_insert(now);
         let full = self.pending_records >= self.settings.records_max
             || self.pending_bytes >= self.settings.bytes_max;
-        self.flush_if(full || now.saturating_duration_since(oldest) >= self.settings.delay)
+        self.flush_if(full)
     }
 
     /// The shard's turn is over: no more records will come before it waits for input.
     pub fn turn_ended(&mut self, now: Instant) -> Decision {
         let due = self.deadline().is_some_and(|deadline| now >= deadline);
-        self.flush_if(due || self.in_flight <= self.settings.idle_in_flight)
+        self.flush_if(due || self.is_quiet())
     }
 
     /// That many reports came. Call it once for each drained batch of reports.
     pub fn reported(&mut self, reports: usize) -> Decision {
         self.in_flight = self.in_flight.saturating_sub(reports);
-        self.flush_if(reports > 0)
+        self.flush_if(self.is_quiet())
     }
 
     /// When the caller has to ask again by [`Batcher::turn_ended`], if nothing happens before.
@@ -106,6 +108,11 @@ impl Batcher {
     /// That many of the flushed records were refused by the producer, so no report will come.
     pub fn refused(&mut self, records: usize) {
         self.in_flight = self.in_flight.saturating_sub(records);
+    }
+
+    /// Little is in flight, or no more than would go out now.
+    fn is_quiet(&self) -> bool {
+        self.in_flight <= self.settings.idle_in_flight.max(self.pending_records)
     }
 
     fn flush_if(&mut self, wanted: bool) -> Decision {
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn busy_client_waits_for_reports() {
+    fn busy_client_gathers_as_much_as_is_in_flight() {
         let (mut batcher, start) = (batcher(), Instant::now());
         for _ in 0..6 {
             assert_eq!(batcher.push(start, 1), Decision::Keep);
@@ -156,7 +163,12 @@ mod tests {
         assert_eq!(batcher.turn_ended(after(start, 20)), Decision::Keep);
         assert_eq!(batcher.deadline(), Some(after(start, 10) + DELAY));
         assert_eq!(batcher.reported(0), Decision::Keep);
-        assert_eq!(batcher.reported(1), Decision::Flush);
+        assert_eq!(batcher.reported(1), Decision::Keep, "5 are in flight, 1 waits");
+        (0..4).for_each(|_| assert_eq!(batcher.push(after(start, 30), 1), Decision::Keep));
+        assert_eq!(batcher.turn_ended(after(start, 40)), Decision::Flush, "5 and 5");
+        assert_eq!(batcher.push(after(start, 50), 1), Decision::Keep);
+        assert_eq!(batcher.turn_ended(after(start, 60)), Decision::Keep);
+        assert_eq!(batcher.reported(6), Decision::Flush, "no more than 4 are in flight");
     }
 
     #[test]
@@ -167,8 +179,6 @@ mod tests {
         assert_eq!(batcher.push(start, 1), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 499)), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 500)), Decision::Flush);
-        assert_eq!(batcher.push(start, 1), Decision::Keep);
-        assert_eq!(batcher.push(after(start, 500), 1), Decision::Flush);
     }
 
     #[test]
