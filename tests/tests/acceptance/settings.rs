@@ -1,7 +1,4 @@
-//! Settings as an operator may write them: cases of platform.md 12 (`p…`) and R148.
-
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+//! Settings that are wrong, odd or not supported (`p…`: platform.md 12), and input that is no HTTP; R148.
 
 use millrace_tests::http::{Connection, NoAnswer, Request};
 use millrace_tests::matrix;
@@ -9,7 +6,7 @@ use millrace_tests::matrix::Variant;
 use millrace_tests::process::Receiver;
 use millrace_tests::rig::{Rig, unique};
 use millrace_tests::setup::Setup;
-use millrace_tests::wait::{SOON, until};
+use millrace_tests::wait::SOON;
 
 fn minimal() -> Request {
     Request::minimal("/ns/a", &unique())
@@ -46,32 +43,6 @@ matrix! {
 
     fn p011_class_that_we_do_not_have(variant: Variant) {
         assert_serves_nothing(variant, "partitioner.class", "org.example.X");
-    }
-
-    fn p013_events_without_key_spread(rig: &'static Rig) {
-        let ids: Vec<String> = (0..400).map(|_| unique()).collect();
-        for part in ids.chunks(50) {
-            let bytes: Vec<u8> = part.iter().flat_map(|id| Request::minimal("/ns/a", id).to_bytes()).collect();
-            let mut connection = Connection::open(rig.receiver.port());
-            connection.send(&bytes);
-            part.iter().for_each(|_| assert_eq!(connection.answer().status, 202));
-        }
-        let partitions: BTreeSet<i32> = ids.iter().map(|id| rig.tail.one(&rig.topics.a, id).partition).collect();
-        assert_eq!(partitions, BTreeSet::from([0, 1, 2]));
-    }
-
-    /// `linger.ms=0` as shipped: an event that is alone is not held back to wait for company.
-    fn p016_single_event_is_not_delayed(variant: Variant) {
-        let rig = Rig::own(variant, |setup| setup);
-        let mut connection = Connection::open(rig.receiver.port());
-        let times = (0..60).map(|_| {
-            let started = Instant::now();
-            assert_eq!(connection.exchange(&minimal()).status, 202);
-            started.elapsed()
-        });
-        // The quickest, because a busy machine delays the others.
-        let quickest = times.min().unwrap();
-        assert!(quickest < Duration::from_millis(5), "the quickest of 60 took {quickest:?}");
     }
 
     fn p026_max_header_size_of_the_properties_file(variant: Variant) {
@@ -119,37 +90,6 @@ matrix! {
         let receiver = Receiver::launch(&setup);
         assert!(!receiver.wait_exit(SOON).success());
         assert!(receiver.printed().contains("tracing-sampling-rate"), "{}", receiver.printed());
-    }
-
-    fn p068_log_lines_have_the_fields_of_java(variant: Variant) {
-        let receiver = Receiver::start(&Setup::new(variant.driver).contract(""));
-        let lines = until("log lines", SOON, || Some(receiver.logs()).filter(|lines| lines.len() > 2));
-        for line in lines {
-            for field in ["@timestamp", "@version", "message", "logger_name", "thread_name", "level", "level_value"] {
-                assert!(line.get(field).is_some(), "no {field} in {line}");
-            }
-            assert_eq!((&line["@version"], &line["level_value"]), (&"1".into(), &20000.into()), "{line}");
-        }
-    }
-
-    fn p083_sigterm_during_start(variant: Variant) {
-        let receiver = Receiver::launch(&Setup::new(variant.driver).contract("").env("DRAIN_GRACE_SECONDS", "10"));
-        // Somewhere between its first line and its last step.
-        until("the first sign of life", SOON, || (receiver.printed().len() > 100).then_some(()));
-        let terminated = Instant::now();
-        receiver.signal("TERM");
-        receiver.wait_exit(SOON);
-        assert!(terminated.elapsed() < Duration::from_secs(15), "it took {:?}", terminated.elapsed());
-    }
-
-    fn p088_second_sigterm_ends_it_at_once(variant: Variant) {
-        let rig = Rig::own(variant, |setup| setup.env("DRAIN_GRACE_SECONDS", "15"));
-        rig.receiver.signal("TERM");
-        until("readiness to end", SOON, || (rig.status(&Request::get("/readyz")) != 200).then_some(()));
-        let second = Instant::now();
-        rig.receiver.signal("TERM");
-        rig.receiver.wait_exit(SOON);
-        assert!(second.elapsed() < Duration::from_secs(8), "it took {:?}", second.elapsed());
     }
 
     /// An extension that only looks like a trace header.

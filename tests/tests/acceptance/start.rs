@@ -8,10 +8,9 @@ use millrace_tests::http::Request;
 use millrace_tests::matrix;
 use millrace_tests::matrix::Variant;
 use millrace_tests::process::Receiver;
-use millrace_tests::rig::{Rig, unique};
+use millrace_tests::rig::unique;
 use millrace_tests::setup::Setup;
 use millrace_tests::wait::SOON;
-use serde_json::{Value, json};
 
 use crate::contracts::wait_for_status;
 
@@ -53,20 +52,6 @@ matrix! {
         let setup = Setup::new(variant.driver).contract("").without_env("CONFIG_FEATURES_PATH");
         Receiver::start(&setup);
         Receiver::start(&setup.env("CONFIG_FEATURES_PATH", "/nonexistent"));
-    }
-
-    /// An operator who changed nothing has nothing to look at (platform.md P8).
-    fn shipped_settings_give_no_warning(variant: Variant) {
-        let rig = Rig::own(variant, |setup| {
-            let contract: Value = serde_json::from_slice(&setup.contract.clone().unwrap()).unwrap();
-            let resources: Vec<&Value> = contract["resources"].as_array().unwrap().iter().collect();
-            let plain: Vec<_> = resources.into_iter().filter(|resource| resource["uid"] != "uid-ns-o").collect();
-            setup.contract(json!({ "generation": "1", "resources": plain }).to_string())
-        });
-        rig.accepted(&Request::minimal("/ns/a", &unique()));
-        let odd: Vec<_> = rig.receiver.logs().into_iter().filter(|line| line["level"] != "INFO").collect();
-        assert!(odd.is_empty(), "{odd:?}");
-        assert_eq!(rig.receiver.errors(), "");
     }
 
     fn the_driver_in_use_is_told(variant: Variant) {
