@@ -1,4 +1,4 @@
-//! The example contracts on a running receiver: C4, C5, C11, C12, C21, C23 to C27 and C39.
+//! The example contracts on a running receiver: C4, C5, C11, C12, C21, C23 to C27, C29 and C39.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -147,6 +147,14 @@ matrix! {
         assert!(structured.header("content-type").unwrap().starts_with("application/cloudevents+json"));
         assert_eq!(structured.header("ce_type"), None);
         assert_eq!(example.record_of("/web/clicks").header("ce_type").as_deref(), Some("t"));
+    }
+
+    /// One resource with an ingress and egresses: the receiver sees to the ingress only.
+    fn c029_namespaced_broker(variant: Variant) {
+        let example = Example::start(variant, "namespaced-broker-combined.json");
+        let text: Value = serde_json::from_slice(&self::example("namespaced-broker-combined.json")).unwrap();
+        let path = text["resources"][0]["ingress"]["path"].as_str().unwrap();
+        example.record_of(path);
     }
 
     /// Applied within 2 s, while another resource is served without a pause.

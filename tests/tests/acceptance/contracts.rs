@@ -1,4 +1,4 @@
-//! Contract handling: R98 to R109.
+//! Contract handling: R98 to R109 and R167.
 
 use std::time::{Duration, Instant};
 
@@ -162,5 +162,25 @@ matrix! {
         rig.receiver.swap_contract(rig.contract.next().edit("uid-ns-a", |a| a.remove("ingress")).to_bytes());
         wait_for_status(&rig.receiver, "/ns/a", 404, SOON);
         rig.accepted(&Request::minimal("/ns/s", &unique()));
+    }
+
+    fn r167_other_resources_come_and_go(variant: Variant) {
+        let rig = Rig::own(variant, |setup| setup);
+        let load = Load::start(rig.receiver.port(), "/ns/a", 8);
+        let bootstrap = Broker::shared(variant.broker).bootstrap();
+        let mut contract = rig.contract.clone();
+        for turn in 0..10 {
+            let name = format!("guest{turn}");
+            contract = contract.next().with(Resource::new("KafkaSink", "ns", &name, &rig.topics.s, bootstrap).structured());
+            if turn % 3 == 2 {
+                contract = contract.without("uid-ns-guest1");
+                contract.resources.rotate_left(2);
+            }
+            rig.receiver.swap_contract(contract.to_bytes());
+            wait_for_status(&rig.receiver, &format!("/ns/{name}"), 202, SOON);
+        }
+        let outcome = load.stop();
+        outcome.assert_all_accepted();
+        outcome.assert_none_lost(&rig.tail, &[&rig.topics.a]);
     }
 }

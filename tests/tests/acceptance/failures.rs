@@ -1,4 +1,4 @@
-//! When Kafka, a topic or a client fails: R91, R92, R96, R97 and P86.
+//! When Kafka, a topic or a client fails: R91, R92, R96, R97, R166 and P86.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -120,6 +120,31 @@ matrix! {
         assert!((8..12).contains(&early), "{early} were refused early: {outcomes:?}");
         broker.up();
         wait_for_status(&rig.receiver, "/ns/a", 202, Duration::from_secs(60));
+    }
+
+    /// Java serves B only once it has given A's records up (receiver.md W49).
+    fn r166_dead_cluster_of_a_removed_resource(variant: Variant) {
+        let dead = Broker::start(variant.broker);
+        let rig = Rig::on(&dead, variant, |setup| setup);
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        dead.down();
+        let mut waiting: Vec<Connection> = (0..5).map(|_| Connection::open(rig.receiver.port())).collect();
+        waiting.iter_mut().for_each(|connection| {
+            connection.send(&Request::minimal("/ns/a", &unique()).body("buffered").to_bytes());
+        });
+        let removed = rig.contract.next().without("uid-ns-a");
+        rig.receiver.swap_contract(removed.to_bytes());
+        // An event would only join the others, as long as the route is there.
+        let probe = Request::get("/ns/a").header("K-Network-Probe", "probe");
+        until("A to be gone", Duration::from_secs(5), || (rig.status(&probe) == 404).then_some(()));
+        let alive = Broker::shared(variant.broker);
+        let topic = unique();
+        alive.create_topic(&topic, 1);
+        let resource = Resource::new("Broker", "ns", "b", &topic, alive.bootstrap());
+        let swapped = Instant::now();
+        rig.receiver.swap_contract(removed.next().with(resource).to_bytes());
+        wait_for_status(&rig.receiver, "/ns/b", 202, SOON);
+        assert!(swapped.elapsed() < Duration::from_secs(5), "it took {:?}", swapped.elapsed());
     }
 
     fn r096_broker_restart_under_load(variant: Variant) {
