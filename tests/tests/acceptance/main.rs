@@ -1,4 +1,5 @@
-//! Black-box acceptance of the receiver: the cases of receiver.md 12 (`r…`) and contract.md 10 (`c…`).
+//! Black-box acceptance of the receiver: the cases of receiver.md 12 (`r…`), contract.md 10 (`c…`) and platform.md 12
+//! (`p…`).
 //!
 //! Each case is four tests: both I/O drivers, on librdkafka's mock cluster and on a real Apache Kafka. Cases that only
 //! send and look share one receiver a variant; those that stop, change or starve something start their own.
@@ -17,6 +18,12 @@ mod limits;
 mod load;
 mod metrics;
 mod peers;
+mod platform_io;
+mod platform_lifecycle;
+mod platform_logging;
+mod platform_metrics;
+mod platform_properties;
+mod platform_settings;
 mod probe;
 mod rigs;
 mod routing;
