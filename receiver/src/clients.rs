@@ -8,11 +8,18 @@ use millrace_kafka::budget::{ByteBudget, ClusterBudget};
 use millrace_kafka::properties::ProducerSettings;
 use millrace_kafka::{Producer, ProducerOptions};
 use millrace_shard::WakePair;
+use millrace_shard::politeness::start_politely;
 
 use crate::cluster::ClusterId;
 use crate::housekeeping::Chore;
 use crate::lane::NewLane;
 use crate::reconcile::ClientFactory;
+
+/// `batch.size` as shipped, which is Java's default: nobody has chosen it.
+const JAVA_BATCH_SIZE: u32 = 16_384;
+/// What it becomes with adaptive batching. Java packs a batch of each partition into one request,
+/// librdkafka sends one batch a request: cut at 16 KiB, a burst would be a dozen small requests.
+const BURST_BYTES: u32 = 1_000_000;
 
 /// See the head of this file.
 pub(crate) struct ProducerFactory {
@@ -48,6 +55,9 @@ impl ClientFactory for ProducerFactory {
         }
         let batch_delay =
             Some(self.batch_delay).filter(|delay| settings.linger.is_zero() && !delay.is_zero());
+        if batch_delay.is_some() && settings.batch_size == JAVA_BATCH_SIZE {
+            options.pairs.push(("batch.size".into(), BURST_BYTES.to_string()));
+        }
         let budget = self.budget.cluster();
         let one = |shard| self.one(shard, &options, &budget, batch_delay);
         (0..self.shards).map(one).collect()
@@ -64,8 +74,9 @@ impl ProducerFactory {
     ) -> Result<NewLane, String> {
         let wake = WakePair::new()
             .map_err(|error| format!("no file descriptors for a producer's wake-ups: {error}"))?;
-        let producer =
-            Producer::create(options, wake.writer.as_fd()).map_err(|error| error.to_string())?;
+        let producer = start_politely(|| Producer::create(options, wake.writer.as_fd()))
+            .map_err(|error| format!("no thread to make a producer: {error}"))?
+            .map_err(|error| error.to_string())?;
         Ok(NewLane {
             producer,
             reader: wake.reader,

@@ -21,6 +21,7 @@ pub mod listen;
 pub mod local;
 pub mod mailbox;
 mod panic;
+pub mod politeness;
 pub mod spawn;
 mod sys;
 pub mod testing;

@@ -49,6 +49,16 @@ pub(crate) fn pin_to(core: usize) -> io::Result<()> {
     if rc != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Lets the calling thread, and those that it starts from now on, not preempt others when woken
+/// (SCHED_BATCH; see sched(7)). Needs no privilege.
+pub(crate) fn yield_when_woken() -> io::Result<()> {
+    // SAFETY: zero is a valid value for the plain integers of the struct.
+    let parameters: libc::sched_param = unsafe { mem::zeroed() };
+    // SAFETY: the kernel reads one `sched_param`; pid 0 is this thread.
+    let rc = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
+    if rc != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 fn bits_to_cores(words: &[u64]) -> Vec<usize> {
     let bit_set =
         |core: &usize| words.get(core / 64).is_some_and(|word| word >> (core % 64) & 1 == 1);
