@@ -55,3 +55,37 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "ours; microseconds a record may wait for company at linger.ms=0, 0 to 100000",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    use super::*;
+
+    const HEAD: &str = "# Settings of the receiver\n\n\
+        All by environment, with the names of the Java data plane; those marked \"ours\" have no \
+        counterpart there. `receiver check` prints what is in effect and every mistake. The properties \
+        files and directories that they name are those of the stock manifests.\n\n\
+        | Variable | Default | Meaning |\n|---|---|---|\n";
+
+    /// `UPDATE=1 cargo test` writes the page anew.
+    #[test]
+    fn the_settings_page_is_fresh() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
+        let mut fresh = String::from(HEAD);
+        for Variable { name, default, meaning } in VARIABLES {
+            let default = match default {
+                None => "required".to_owned(),
+                Some("") => "not set".to_owned(),
+                Some(default) => format!("`{default}`"),
+            };
+            writeln!(fresh, "| `{name}` | {default} | {meaning} |").unwrap();
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&page, &fresh).unwrap();
+        }
+        let written = std::fs::read_to_string(&page).unwrap_or_default();
+        assert!(written == fresh, "docs/config.md is stale: UPDATE=1 cargo test -p millrace-receiver");
+    }
+}
