@@ -134,6 +134,18 @@ impl<O> Deliveries<O> {
             }
         }
     }
+
+    /// Ends every wait whose report is not there: nobody has the time for it any more.
+    pub(crate) fn give_up_all(&self, mut outcome: impl FnMut() -> O) {
+        let mut woken = Vec::new();
+        for (_, entry) in self.slots.borrow_mut().iter_mut() {
+            if let Slot::Waiting(waker) = &mut entry.slot {
+                woken.extend(waker.take());
+                entry.slot = Slot::GivenUp(Some(outcome()));
+            }
+        }
+        woken.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// The slot of `token`, unless it is another record's by now.
@@ -207,6 +219,10 @@ impl<O> Drop for Delivery<O> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     type Table = Rc<Deliveries<u16>>;
@@ -287,6 +303,29 @@ mod tests {
         table.report(delivery.token(), settled(202));
         table.give_up(delivery.token(), 503);
         assert_eq!(poll(&mut delivery), Some((202, Some(vec![7]))));
+    }
+
+    #[test]
+    fn giving_all_up_wakes_who_waits_and_leaves_reports_alone() {
+        let table = table();
+        let (mut waiting, mut reported, mut unpolled) = (table.open(), table.open(), table.open());
+        let waker = Arc::new(Woken(AtomicBool::new(false)));
+        let polled = Pin::new(&mut waiting).poll(&mut Context::from_waker(&waker.clone().into()));
+        assert!(polled.is_pending());
+        table.report(reported.token(), settled(202));
+        table.give_up_all(|| 503);
+        assert!(waker.0.load(Ordering::Relaxed), "nobody woke the task");
+        assert_eq!(poll(&mut waiting), Some((503, None)));
+        assert_eq!(poll(&mut reported), Some((202, Some(vec![7]))));
+        assert_eq!(poll(&mut unpolled), Some((503, None)));
+    }
+
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) enum Failure {
     /// The brokers have not told the topic's partitions within `max.block.ms`.
     #[error("the brokers did not tell about the topic within max.block.ms; see bootstrap.servers")]
     NoMetadata,
+    /// The process is ending; the record may still arrive.
+    #[error("the receiver stops before Kafka has acknowledged the event")]
+    Stopping,
     /// No handle for the topic.
     #[error(transparent)]
     Topic(#[from] CreateError),
@@ -26,6 +29,7 @@ impl Failure {
         match self {
             Failure::TooLarge { .. } => "record_too_large",
             Failure::NoMetadata => "kafka_no_metadata",
+            Failure::Stopping => "stopping",
             Failure::Topic(_) => "kafka_topic_name",
             Failure::Kafka(error) => match error.kind() {
                 FailureKind::TooLarge => "record_too_large",
@@ -45,7 +49,7 @@ impl Failure {
         match self {
             Failure::TooLarge { .. } => true,
             Failure::Kafka(error) => error.kind() == FailureKind::TooLarge,
-            Failure::NoMetadata | Failure::Topic(_) => false,
+            Failure::NoMetadata | Failure::Stopping | Failure::Topic(_) => false,
         }
     }
 }

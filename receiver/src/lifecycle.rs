@@ -114,7 +114,8 @@ async fn serve(
         Ending::Graceful => settings.env.drain_grace,
         Ending::Prompt => Duration::ZERO,
     };
-    let drained = drain_all(shards, drain, common, grace);
+    let ends = Instant::now() + DRAIN_MAX;
+    let drained = drain_all(shards, drain, common, grace, ends);
     tokio::select! {
         ended = drained => ended?,
         _ = signals.next() => {
@@ -125,9 +126,10 @@ async fn serve(
     drop((control, way_out));
     // With the control's and the shards' senders gone it ends after the last producer.
     let closed = spawn_blocking(move || housekeeper.join());
+    let left = ends.saturating_duration_since(Instant::now()).min(CLOSING_RESERVE);
     tokio::select! {
         _ = closed => {}
-        () = tokio::time::sleep(CLOSING_RESERVE) => {
+        () = tokio::time::sleep(left) => {
             tracing::warn!("A producer is not closed in time; nobody waits for its records.");
         }
         _ = signals.next() => std::process::exit(EXIT_IMPATIENT),
@@ -160,8 +162,8 @@ async fn drain_all(
     drain: Drain,
     common: Arc<Common>,
     grace: Duration,
+    ends: Instant,
 ) -> Result<(), Failure> {
-    let ends = Instant::now() + DRAIN_MAX;
     tracing::info!(graceSeconds = grace.as_secs(), "Draining: not ready, still serving.");
     drain.advance(Phase::Draining);
     tokio::time::sleep(grace).await;

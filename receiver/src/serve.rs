@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millrace_shard::drain::DrainSeat;
 use millrace_shard::{
@@ -13,10 +13,13 @@ use millrace_shard::{
 };
 
 use crate::connection::Connection;
+use crate::failure::Failure;
 use crate::shard::{Common, Deadline, Shard, Update};
 
 /// How often a shard that is closing looks whether it is done.
 const CLOSING_POLL: Duration = Duration::from_millis(10);
+/// For the answers to events that are given up at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Told to a shard by the control thread.
 pub(crate) enum Command {
@@ -71,13 +74,19 @@ async fn take_commands(mut inbox: Inbox<Command>, shard: Rc<Shard>) {
     }
 }
 
-/// Waits until all requests are answered and all connections closed, or until told to stop.
+/// Waits until all requests are answered and all connections closed. Told to stop before that, it
+/// gives up what Kafka has not acknowledged, so that its senders hear 503 and try elsewhere.
 async fn finish(common: &Common, drain: &DrainWatch, shard: &Shard) {
-    while !common.stop.load(Ordering::Relaxed) {
-        if drain.open() == 0 && shard.sweeper.is_empty() {
-            break;
-        }
+    let done = || drain.open() == 0 && shard.sweeper.is_empty();
+    while !done() && !common.stop.load(Ordering::Relaxed) {
         sleep(CLOSING_POLL).await;
+    }
+    if !done() {
+        shard.deliveries.give_up_all(|| Err(Failure::Stopping));
+        let ends = Instant::now() + LAST_ANSWERS;
+        while !done() && Instant::now() < ends {
+            sleep(CLOSING_POLL).await;
+        }
     }
     shard.close();
 }

@@ -90,6 +90,23 @@ matrix! {
 }
 
 drivers! {
+    /// Kubernetes kills after 30 s, so what Kafka does not acknowledge in time is given up, and its sender is told so.
+    fn p081_sigterm_while_kafka_is_away(variant: Variant) {
+        let broker = Broker::start(variant.broker);
+        let rig = Rig::on(&broker, variant, |setup| setup.without_env("DRAIN_GRACE_SECONDS"));
+        rig.accepted(&Request::minimal("/ns/a", &unique()));
+        broker.down();
+        let mut blocked = Connection::open(rig.receiver.port());
+        blocked.send(&Request::minimal("/ns/a", &unique()).to_bytes());
+        let terminated = Instant::now();
+        rig.receiver.signal("TERM");
+        let told = blocked.answer_within(SOON);
+        let status = rig.receiver.wait_exit(SOON);
+        assert!(terminated.elapsed() < Duration::from_secs(25), "it took {:?}", terminated.elapsed());
+        assert_eq!(status.code(), Some(0), "{}", rig.receiver.printed());
+        assert_eq!(told.map(|answer| answer.status), Ok(503));
+    }
+
     fn p083_sigterm_at_any_moment_of_the_start(variant: Variant) {
         let contract = fixture(&Topics::new(&unique()), "127.0.0.1:9").to_bytes();
         let setup = Setup::new(variant.driver).contract(contract);
