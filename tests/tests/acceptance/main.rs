@@ -13,6 +13,7 @@ mod contract_files;
 mod contract_swaps;
 mod contracts;
 mod failures;
+mod features;
 mod keys;
 mod limits;
 mod load;
