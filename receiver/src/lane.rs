@@ -222,9 +222,16 @@ impl Lane {
 }
 
 async fn report_task(lane: Weak<Lane>, mut reader: WakeReader) {
-    while let Ok(1..) = reader.wait().await {
+    loop {
+        // Before the first wait, too: what the client had to say before its wake-ups were set up
+        // (brokers that refuse the connection, say) came without one, and wake-ups are sent only
+        // when the queue was empty.
         let Some(lane) = lane.upgrade() else { return };
         lane.drain_reports().await;
+        drop(lane);
+        if !matches!(reader.wait().await, Ok(1..)) {
+            return;
+        }
     }
 }
 

@@ -174,7 +174,8 @@ impl Producer {
     /// threads, which inherit the caller's CPU affinity. It does not wait for a connection.
     ///
     /// A byte is written to a duplicate of `wake` when the first report is waiting after
-    /// [`Producer::poll_reports`] has found none. It should be non-blocking, and a socket rather
+    /// [`Producer::poll_reports`] has found none; so poll once before the first wait, for what may
+    /// have come before the wake-ups were set up. It should be non-blocking, and a socket rather
     /// than a file so that both kinds of shard drivers can read its other end.
     ///
     /// # Errors

@@ -86,6 +86,9 @@ mod tests {
             std::fs::write(&page, &fresh).unwrap();
         }
         let written = std::fs::read_to_string(&page).unwrap_or_default();
-        assert!(written == fresh, "docs/config.md is stale: UPDATE=1 cargo test -p millrace-receiver");
+        assert!(
+            written == fresh,
+            "docs/config.md is stale: UPDATE=1 cargo test -p millrace-receiver"
+        );
     }
 }

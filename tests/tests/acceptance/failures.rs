@@ -61,7 +61,7 @@ matrix! {
         broker.create_topic(&topics.a, 3);
         broker.down();
         let contract = fixture(&topics, broker.bootstrap());
-        let setup = Setup::new(variant.driver).contract(contract.to_bytes()).producer("max.block.ms", "2000");
+        let setup = Setup::new(variant.driver).contract(contract.to_bytes()).producer("max.block.ms", "2000").producer("delivery.timeout.ms", "5000");
         let receiver = Receiver::start(&setup);
         let started = Instant::now();
         assert_eq!(receiver.status(&Request::minimal("/ns/a", &unique())), 503);
