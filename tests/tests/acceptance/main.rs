@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod load;
 mod metrics;
+mod peer_python;
 mod peers;
 mod platform_io;
 mod platform_lifecycle;
