@@ -68,7 +68,7 @@ impl Broker {
 
     /// Stops the cluster's process where it stands: connections stay, nothing is answered until [`Self::resume`].
     pub fn pause(&self) {
-        spawn::signal(self.pid(), "STOP");
+        spawn::stop(self.pid());
     }
 
     pub fn resume(&self) {

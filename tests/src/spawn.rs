@@ -1,11 +1,14 @@
 //! Starts children that die with the test process, whatever way it ends.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
+
+use crate::wait::{SOON, until};
 
 type Order = (Command, Sender<io::Result<Child>>);
 
@@ -49,7 +52,22 @@ fn forker() -> Sender<Order> {
     forker.lock().expect("no one panics while cloning a sender").clone()
 }
 
-/// Sends a signal by its name (`TERM`, `KILL`, `STOP`, `CONT`) to a process of ours.
+/// Stops every thread of a process, and returns once they stand. The signal alone does not: the others run on until
+/// the thread that it was delivered to has had its turn, which on a busy machine takes a while.
+pub fn stop(pid: u32) {
+    signal(pid, "STOP");
+    until("the process to stand", SOON, || {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let stands = |task: fs::DirEntry| {
+            // proc(5): the state stands behind the name, which is in parentheses.
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        };
+        tasks.flatten().all(stands).then_some(())
+    });
+}
+
+/// Sends a signal by its name (`TERM`, `KILL`, `CONT`) to a process of ours.
 pub fn signal(pid: u32, name: &str) {
     let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name} to {pid}");
