@@ -1,0 +1,3 @@
+//! (see Cargo.toml)
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]

@@ -1,0 +1,2 @@
+//! The dispatcher: Kafka to HTTP subscribers.
+fn main() {}
