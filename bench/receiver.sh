@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The receiver under load on one core: events/s, CPU per event, latency, memory.
+# The receiver under load on one core: events/s, CPU per event, latency, memory; and, in the same run and with
+# the same requests, an HTTP server that does nothing (the floor), so that figures of different machines can be
+# compared by their ratio.
 #
 #   bench/receiver.sh [connections] [seconds]
 #
@@ -13,7 +15,7 @@ connections=${1:-256}
 seconds=${2:-8}
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
-trap 'kill "${receiver:-}" "${kafka:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "${receiver:-}" "${kafka:-}" "${floor:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
 taskset -c 1 "$target/embedded-kafka" --topic load:12 > "$work/kafka.out" 2>/dev/null &
 kafka=$!
@@ -38,16 +40,31 @@ env INGRESS_PORT=$port INGRESS_TLS_PORT=0 LIVENESS_PROBE_PATH=/healthz READINESS
 receiver=$!
 until curl -fs "http://127.0.0.1:$port/readyz" > /dev/null; do sleep 0.05; done
 
-load() { taskset -c 1 wrk -t1 -c"$connections" -d"$1"s --latency -s bench/binary-event.lua "http://127.0.0.1:$port/ns/load"; }
-ticks() { awk '{print $14 + $15}' "/proc/$receiver/stat"; }
-load 2 > /dev/null
-before=$(ticks)
-load "$seconds" > "$work/wrk.out"
-after=$(ticks)
-
-grep -h -o '"driver":"[a-z_]*"' "$work/receiver.log" | head -1
-grep -E 'Requests/sec|50%|99%|Non-2xx|Socket errors' "$work/wrk.out"
-requests=$(awk '/requests in/ {print $1}' "$work/wrk.out")
+load() { taskset -c 1 wrk -t1 -c"$connections" -d"$2"s --latency -s bench/binary-event.lua "http://127.0.0.1:$1/ns/load"; }
+ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 hertz=$(getconf CLK_TCK)
-awk -v t=$((after - before)) -v hz="$hertz" -v n="$requests" 'BEGIN {printf "CPU per event: %.2f us\n", t / hz / n * 1e6}'
-grep -E 'VmHWM|VmRSS' "/proc/$receiver/status"
+measure() { # NAME PID PORT: prints its figures, leaves the CPU per request in cpu
+  load "$3" 2 > /dev/null
+  local before after requests
+  before=$(ticks "$2")
+  load "$3" "$seconds" > "$work/wrk.out"
+  after=$(ticks "$2")
+  requests=$(awk '/requests in/ {print $1}' "$work/wrk.out")
+  cpu=$(awk -v t=$((after - before)) -v hz="$hertz" -v n="$requests" 'BEGIN {printf "%.2f", t / hz / n * 1e6}')
+  echo "$1: CPU per event $cpu us, $(awk '/Requests\/sec/ {print $2}' "$work/wrk.out") events/s," \
+    "p50 $(awk '/50%/ {print $2}' "$work/wrk.out"), p99 $(awk '/99%/ {print $2}' "$work/wrk.out")," \
+    "peak RSS $(awk '/VmHWM/ {print $2, $3}' "/proc/$2/status")"
+  grep -E 'Non-2xx|Socket errors' "$work/wrk.out" || true
+}
+
+floor_port=$((port + 1))
+taskset -c 0 "$target/floor" --port "$floor_port" $([ "${IO_DRIVER:-}" = epoll ] && echo --epoll) > /dev/null 2>&1 &
+floor=$!
+grep -h -o '"driver":"[a-z_]*"' "$work/receiver.log" | head -1
+# A B B A: a machine that slows down meanwhile slows both.
+measure receiver "$receiver" "$port"; a=$cpu
+measure floor "$floor" "$floor_port"; b=$cpu
+measure floor "$floor" "$floor_port"; c=$cpu
+measure receiver "$receiver" "$port"; d=$cpu
+awk -v a="$a" -v b="$b" -v c="$c" -v d="$d" \
+  'BEGIN {printf "receiver / floor: %.2f (%.2f us above it)\n", (a + d) / (b + c), (a + d - b - c) / 2}'
