@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::{
     Auth, Backoff, ContentMode, Contract, Delivery, DeliveryOrder, Egress, Endpoint, EventPolicy,
-    Filter, Ingress, KeyField, KeyType, Part, Protocol, Reason, Reference, Rejection, Reply,
-    Resource, Route, SecretField, SecretKeys, SecretRef, TIMEOUT_MS_DEFAULT, TokenMatcher, Topics,
+    Filter, Format, Ingress, KeyField, KeyType, Part, Protocol, Reason, Reference, Rejection,
+    Reply, Resource, Route, SecretField, SecretKeys, SecretRef, TIMEOUT_MS_DEFAULT, TokenMatcher,
+    Topics,
 };
 use crate::json::Warnings;
 use crate::proto::{
@@ -272,6 +273,17 @@ fn delivery(message: proto::EgressConfig, at: &str, warnings: &mut Warnings) -> 
         Ok(proto::BackoffPolicy::Linear) => Backoff::Linear,
         Err(_) => unknown(at, "egressConfig.backoffPolicy", message.backoff_policy, warnings),
     };
+    let format = match message.format.as_str() {
+        "" | "binary" => Format::Binary,
+        "json" => Format::Json,
+        other => {
+            warnings.push(
+                format_args!("{at}.egressConfig.format"),
+                format_args!("{other:?} is not known here (binary, json), binary is used"),
+            );
+            Format::Binary
+        }
+    };
     let timeout_ms = if message.timeout == 0 { TIMEOUT_MS_DEFAULT } else { message.timeout };
     Delivery {
         dead_letter: Endpoint::new(
@@ -283,6 +295,7 @@ fn delivery(message: proto::EgressConfig, at: &str, warnings: &mut Warnings) -> 
         backoff,
         backoff_delay_ms: message.backoff_delay,
         timeout_ms,
+        format,
     }
 }
 

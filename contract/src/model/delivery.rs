@@ -16,6 +16,8 @@ pub struct Delivery {
     pub backoff_delay_ms: u64,
     /// Time for one attempt, in milliseconds; never 0.
     pub timeout_ms: u64,
+    /// How the event is written into the request.
+    pub format: Format,
 }
 
 impl Default for Delivery {
@@ -27,8 +29,19 @@ impl Default for Delivery {
             backoff: Backoff::Exponential,
             backoff_delay_ms: 0,
             timeout_ms: TIMEOUT_MS_DEFAULT,
+            format: Format::Binary,
         }
     }
+}
+
+/// How an event is written into the request to a subscriber (dispatcher.md 17, W28).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Attributes in headers. Also what an unknown format means.
+    #[default]
+    Binary,
+    /// All in one JSON object.
+    Json,
 }
 
 /// How the wait between attempts grows.

@@ -18,7 +18,7 @@ use crate::json::{self, ParseError, Warnings};
 use crate::proto;
 
 pub use auth::{Auth, KeyField, Protocol, SecretField, SecretKeys, SecretRef};
-pub use delivery::{Backoff, Delivery, Endpoint, TIMEOUT_MS_DEFAULT};
+pub use delivery::{Backoff, Delivery, Endpoint, Format, TIMEOUT_MS_DEFAULT};
 pub use egress::{DeliveryOrder, Egress, KeyType, Reply};
 pub use filter::{Attributes, Filter};
 pub use ingress::{ContentMode, EventPolicy, Ingress, Route, TokenMatcher};

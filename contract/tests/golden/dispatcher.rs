@@ -1,6 +1,6 @@
 //! Contracts as dispatchers get them.
 use millrace_contract::model::{
-    Auth, Backoff, Delivery, DeliveryOrder, Endpoint, Filter, KeyType, Protocol, Reply,
+    Auth, Backoff, Delivery, DeliveryOrder, Endpoint, Filter, Format, KeyType, Protocol, Reply,
     SecretField, TIMEOUT_MS_DEFAULT,
 };
 
@@ -83,6 +83,7 @@ fn delivery_and_placement() {
             backoff: Backoff::Linear,
             backoff_delay_ms: 250,
             timeout_ms: TIMEOUT_MS_DEFAULT,
+            format: Format::Binary,
         }
     );
     assert_eq!(screen.virtual_replicas.get(), 2);

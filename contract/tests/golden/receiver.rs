@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 
 use millrace_contract::diff::{self, Change};
 use millrace_contract::model::{
-    Auth, Backoff, ContentMode, Delivery, Endpoint, Filter, Ingress, KeyField, Protocol, Route,
-    SecretField, TokenMatcher,
+    Auth, Backoff, ContentMode, Delivery, Endpoint, Filter, Format, Ingress, KeyField, Protocol,
+    Route, SecretField, TokenMatcher,
 };
 
 use super::{attributes, clean, named, parse, paths};
@@ -39,6 +39,7 @@ fn c004_brokers_with_their_paths() {
             backoff: Backoff::Exponential,
             backoff_delay_ms: 1000,
             timeout_ms: 30_000,
+            format: Format::Binary,
         })
     );
     assert_eq!(orders.auth, Auth::Absent);
