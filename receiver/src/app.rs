@@ -13,13 +13,13 @@ use millrace_kafka::librdkafka_version;
 use millrace_kafka::properties::ProducerSettings;
 use millrace_observe::log::Flusher;
 use millrace_observe::names::{
-    BUILD_INFO, BYTES_IN_FLIGHT_LIMIT, CONNECTIONS_ACCEPTED, CONNECTIONS_HANDED_OVER,
-    CONNECTIONS_OPEN, CONNECTIONS_REFUSED, IO_DRIVER, REQUESTS_IN_FLIGHT, SHARDS,
+    BYTES_IN_FLIGHT_LIMIT, CONNECTIONS_ACCEPTED, CONNECTIONS_HANDED_OVER, CONNECTIONS_OPEN,
+    CONNECTIONS_REFUSED, REQUESTS_IN_FLIGHT,
 };
-use millrace_observe::{DispatchOptions, Registry, RegistryOptions, admin};
-use millrace_shard::{
-    Balance, Drain, Driver, Pinning, Shards, StartOptions, Topology, bind, mailbox,
-};
+use millrace_observe::{DispatchOptions, Registry};
+use millrace_process::intake::{Intake, Newness};
+use millrace_process::{exit, metrics, signals};
+use millrace_shard::{Balance, Drain, Pinning, Shards, StartOptions, Topology, bind, mailbox};
 
 use crate::check::Settings;
 use crate::clients::ProducerFactory;
@@ -48,10 +48,13 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs until a signal ends it.
 pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
-    let registry = registry(&settings);
+    // First of all: a signal that comes while the rest starts must not be lost.
+    let thread = signals::Control::new()?;
+    let env = &settings.env.common;
+    let registry = metrics::registry(env, &settings.observability);
     let producer = settings.producer.as_ref().ok();
     let common = Arc::new(common(&settings, producer, &registry));
-    let topology = Topology::detect(&settings.env.shards, Pinning::Auto, SHARDS_MAX)?;
+    let topology = Topology::detect(&env.shards, Pinning::Auto, SHARDS_MAX)?;
     let count = topology.shards.len();
     let listeners = bind(&settings.http.listen(settings.env.ingress_port), count)?;
     let address = listeners.first().map(|listener| listener.address());
@@ -65,11 +68,10 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
         let seat = ShardSeat { common: common.clone(), listener, seat, drain, inbox };
         seats.push(Mutex::new(Some(seat)));
     }
-    let options =
-        StartOptions::new(topology.shards.clone(), settings.env.io_driver).on_panic(move |_| {
-            flusher.flush(Duration::from_secs(1));
-            std::process::exit(lifecycle::EXIT_PANIC)
-        });
+    let options = StartOptions::new(topology.shards.clone(), env.io_driver).on_panic(move |_| {
+        flusher.flush(Duration::from_secs(1));
+        std::process::exit(exit::PANIC)
+    });
     let shards = Shards::start(options, move |context| {
         let seat = seats.get(context.id.0).and_then(|seat| seat.lock().ok()?.take());
         async move {
@@ -81,7 +83,9 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
     })?;
     let open = drain.clone();
     registry.observe(&REQUESTS_IN_FLIGHT, &[], move || open.open_exchanges() as f64);
-    describe(&registry, &shards, &topology, address, balance, &common, buffer_memory(&settings));
+    metrics::describe(&registry, &shards, &topology, &librdkafka_version());
+    observe_listeners(&registry, balance, buffer_memory(&settings));
+    say_listening(&topology, address, &common);
     let (chores, housekeeper) =
         housekeeping::start(KafkaNumbers::new(&registry, buffer_memory(&settings)))?;
     let control = Control {
@@ -89,14 +93,15 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
         factory: factory(&settings, count, chores),
         shards: mailboxes,
         numbers: Numbers::new(&registry),
+        intake: Intake::new(&registry, Newness::Content),
         common: common.clone(),
         contract: None,
         refused: Vec::new(),
     };
     let (updates, contract_updates) = tokio::sync::mpsc::unbounded_channel();
     let watch = Watcher::start(
-        &settings.env.contract,
-        WatchOptions { poll: settings.env.contract_poll, ..WatchOptions::default() },
+        &env.contract,
+        WatchOptions { poll: env.contract_poll, ..WatchOptions::default() },
         // The receiving side is gone only when the process ends.
         move |update| drop(updates.send(update)),
     )?;
@@ -107,17 +112,9 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
         Running { shards, drain, common, control, housekeeper, watch },
         contract_updates,
         &settings,
-        metrics(&settings, registry),
+        thread,
+        metrics::serve(env, &settings.observability, registry),
     )
-}
-
-fn registry(settings: &Settings) -> Registry {
-    Registry::new(RegistryOptions {
-        enabled: settings.observability.metrics.is_some() && !settings.env.metrics.tls,
-        publish_quantiles: settings.env.metrics.publish_quantiles,
-        kafka_clients: !settings.env.metrics.disable_kafka_clients,
-        ..RegistryOptions::default()
-    })
 }
 
 fn common(settings: &Settings, producer: Option<&ProducerSettings>, registry: &Registry) -> Common {
@@ -145,7 +142,7 @@ fn common(settings: &Settings, producer: Option<&ProducerSettings>, registry: &R
         record_bytes_max: usize::try_from(record_bytes_max).unwrap_or(usize::MAX),
         max_block: producer.map_or(MAX_BLOCK, |producer| producer.max_block),
         dispatch: DispatchOptions {
-            disable_type: env.metrics.disable_event_type,
+            disable_type: env.common.metrics.disable_event_type,
             ..DispatchOptions::default()
         },
         registry: registry.clone(),
@@ -172,7 +169,7 @@ fn factory(
         shards,
         budget: ByteBudget::new(buffer_memory(settings)),
         statistics: settings.observability.metrics.is_some()
-            && !settings.env.metrics.disable_kafka_clients,
+            && !settings.env.common.metrics.disable_kafka_clients,
         batch_delay: settings.env.batch_delay,
         chores,
         named: 0,
@@ -183,24 +180,8 @@ fn buffer_memory(settings: &Settings) -> u64 {
     settings.producer.as_ref().map_or(BUFFER_MEMORY, |producer| producer.buffer_memory)
 }
 
-/// Says in the log and in metrics what runs.
-fn describe<T: Send + 'static>(
-    registry: &Registry,
-    shards: &Shards<T>,
-    topology: &Topology,
-    address: Option<SocketAddr>,
-    balance: Balance,
-    common: &Common,
-    buffer_memory: u64,
-) {
-    registry.shared_gauge(&SHARDS, &[]).set(topology.shards.len() as i64);
-    let version = env!("CARGO_PKG_VERSION");
-    let librdkafka = librdkafka_version();
-    let commit = option_env!("MILLRACE_COMMIT").unwrap_or("unknown");
-    registry.info(
-        &BUILD_INFO,
-        &[("commit", commit), ("librdkafka", &librdkafka), ("version", version)],
-    );
+/// Shows what the listeners count, and the bound of what may be in flight.
+fn observe_listeners(registry: &Registry, balance: Balance, buffer_memory: u64) {
     registry.observe(&BYTES_IN_FLIGHT_LIMIT, &[], move || buffer_memory as f64);
     let balance = Arc::new(balance);
     let sum = |read: fn(&millrace_shard::balance::ListenStats) -> u64| {
@@ -211,32 +192,17 @@ fn describe<T: Send + 'static>(
     registry.observe(&CONNECTIONS_ACCEPTED, &[], sum(|stats| stats.accepted));
     registry.observe(&CONNECTIONS_HANDED_OVER, &[], sum(|stats| stats.handed_over));
     registry.observe(&CONNECTIONS_REFUSED, &[], sum(|stats| stats.refused));
-    if let Some(report) = shards.reports().first() {
-        let driver = match report.driver {
-            Driver::IoUring => "io_uring",
-            Driver::Epoll => "epoll",
-        };
-        registry.info(&IO_DRIVER, &[("driver", driver), ("reason", &report.reason)]);
-        tracing::info!(driver, reason = report.reason, "The shards' io driver.");
-    }
+}
+
+fn say_listening(topology: &Topology, address: Option<SocketAddr>, common: &Common) {
     tracing::info!(
         shards = topology.shards.len(),
         reason = topology.reason,
         port = address.map(|address| address.port()),
         address = address.map(tracing::field::display),
         recordBytesMax = common.record_bytes_max,
-        version,
-        librdkafka,
+        version = env!("CARGO_PKG_VERSION"),
+        librdkafka = librdkafka_version(),
         "The receiver is listening."
     );
-}
-
-/// The metrics endpoint, if one is wanted.
-async fn metrics(settings: &Settings, registry: Registry) {
-    let Some(endpoint) = &settings.observability.metrics else { return };
-    if settings.env.metrics.tls {
-        return;
-    }
-    let host = settings.env.metrics.host.to_string();
-    admin::run(&host, endpoint.port, &endpoint.path, registry).await;
 }

@@ -1,25 +1,20 @@
 //! All settings of the receiver read together, and `receiver check`, which shows them with
 //! every finding and does not start.
 
-mod print;
-
 #[cfg(test)]
 mod tests;
 
-use millrace_contract::Parsed;
+use millrace_contract::Resource;
 use millrace_kafka::properties::{ProducerRefused, ProducerSettings, translate_producer};
-use millrace_settings::{
-    Finding, Origin, Properties, Report, Source, Unreadable, source::read_file,
-};
+use millrace_process::check::{self, Section, pair};
+use millrace_process::cli;
+use millrace_process::observability::Observability;
+use millrace_settings::{Properties, Report, Source};
 
 use crate::{
-    cli,
-    env::{DATA_PLANE_CONFIG_FILE_PATH, Env, Features, Observability},
+    env::{Env, Features, variables},
     http_options::HttpOptions,
 };
-
-/// Exit code for settings with which the process cannot run (sysexits.h EX_CONFIG).
-pub(crate) const CONFIG: i32 = 78;
 
 /// Everything that is read once at start.
 #[derive(Clone, Debug)]
@@ -35,15 +30,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the environment and the files it names. `None` if the process cannot run with
-    /// them: print `report` and exit with [`CONFIG`]. Else log `report`; it may hold errors of
+    /// them: print `report` and exit with 78. Else log `report`; it may hold errors of
     /// the producer file, which are no reason to stop.
     pub(crate) fn load(source: &dyn Source, report: &mut Report) -> Option<Self> {
         let env = Env::from_source(source, report)?;
-        let observability = Observability::read(&env.observability, report);
+        let observability = Observability::read(&env.common.observability, report);
         let features = Features::read(env.features.as_deref(), report);
         let http = Properties::load(&env.httpserver_config, report);
         let http = http.map(|properties| HttpOptions::read(&properties, report));
-        let producer = Properties::load(&env.producer_config, report);
+        let producer = Properties::load(&env.common.producer_config, report);
         let producer = producer.map(|properties| translate_producer(&properties, report));
         Some(Self {
             env,
@@ -59,70 +54,64 @@ impl Settings {
 pub(crate) fn run(source: &dyn Source, options: cli::Check) -> (String, i32) {
     let mut report = Report::new();
     let settings = Settings::load(source, &mut report);
-    check_contract(source, &mut report);
-    let text = if options.json {
-        print::json(source, settings.as_ref(), &report)
-    } else {
-        print::text(source, settings.as_ref(), &report)
-    };
-    let failed = report.has_errors() || (options.deny_warnings && !report.is_clean());
-    (text, if failed { CONFIG } else { 0 })
+    check::contract(source, &mut report, refusals);
+    let sections = settings.as_ref().map(sections).unwrap_or_default();
+    let shown = check::Shown { variables: &variables(), sections, report: &report };
+    check::print(source, &shown, options)
 }
 
-/// A missing or empty contract is normal before the first resource exists; one that does not
-/// parse is kept out by the running process, which goes on with the one before.
-fn check_contract(source: &dyn Source, report: &mut Report) {
-    let Ok(Some(path)) = source.text(DATA_PLANE_CONFIG_FILE_PATH) else { return };
-    let origin = Origin::File(path.into());
-    let Some(path) = origin.file() else { return };
-    let bytes = match read_file(path) {
-        Ok(bytes) if bytes.is_empty() => {
-            report.push(Finding::info(&origin, "empty: there are no resources yet"));
-            return;
-        }
-        Ok(bytes) => bytes,
-        Err(Unreadable::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            report.push(Finding::warning(&origin, "does not exist: there are no resources yet"));
-            return;
-        }
-        Err(error) => {
-            report.push(Finding::warning(&origin, error.to_string()));
-            return;
-        }
-    };
-    match millrace_contract::Contract::parse(&bytes) {
-        Ok(parsed) => report_contract(&origin, &parsed, report),
-        Err(error) => report.push(Finding::error(&origin, error.to_string())),
+/// Why a resource would not be served.
+fn refusals(resource: &Resource) -> Vec<String> {
+    let Some(ingress) = &resource.ingress else { return Vec::new() };
+    let (space, name) = (&resource.reference.namespace, &resource.reference.name);
+    let refused = |need| format!("resource {} ({space}/{name}) is refused: {need}", resource.uid);
+    let mut refusals = Vec::new();
+    if !resource.auth.is_plaintext() {
+        refusals.push(refused("it needs credentials for Kafka, which are not available yet"));
     }
+    if ingress.audience.is_some() {
+        refusals.push(refused("it needs tokens verified, which is not available yet"));
+    }
+    refusals
 }
 
-fn report_contract(origin: &Origin, parsed: &Parsed, report: &mut Report) {
-    let contract = &parsed.contract;
-    let message =
-        format!("generation {}, {} resources", contract.generation, contract.resources.len());
-    report.push(Finding::info(origin, message));
-    for rejection in &contract.rejected {
-        report.push(Finding::warning(origin, rejection.to_string()));
-    }
-    for resource in &contract.resources {
-        let Some(ingress) = &resource.ingress else { continue };
-        let mut refuse = |need: &str| {
-            let (space, name) = (&resource.reference.namespace, &resource.reference.name);
-            let message = format!("resource {} ({space}/{name}) is refused: {need}", resource.uid);
-            report.push(Finding::warning(origin, message));
-        };
-        if !resource.auth.is_plaintext() {
-            refuse("it needs credentials for Kafka, which are not available yet");
-        }
-        if ingress.audience.is_some() {
-            refuse("it needs tokens verified, which is not available yet");
-        }
-    }
-    for warning in parsed.warnings.iter() {
-        report.push(Finding::warning(origin, warning.to_string()));
-    }
-    if parsed.warnings.dropped() > 0 {
-        let message = format!("and {} more oddities of the contract", parsed.warnings.dropped());
-        report.push(Finding::warning(origin, message));
-    }
+fn sections(settings: &Settings) -> Vec<Section> {
+    let oidc = settings.features.authentication_oidc;
+    vec![
+        check::observability(&settings.env.common, &settings.observability),
+        ("features", vec![pair("authentication-oidc", oidc)]),
+        ("http server", http(settings)),
+        ("producer", producer(&settings.producer)),
+    ]
+}
+
+fn http(settings: &Settings) -> Vec<(String, String)> {
+    let options = &settings.http;
+    let socket = options.listen(settings.env.ingress_port);
+    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f64());
+    let limit = |time: Option<_>| time.map_or_else(|| "none".to_owned(), seconds);
+    vec![
+        pair("listen", std::net::SocketAddr::new(socket.host, socket.port)),
+        pair("idleTimeout", seconds(options.idle_timeout)),
+        pair("readIdleTimeout", limit(options.read_idle_timeout)),
+        pair("writeIdleTimeout", limit(options.write_idle_timeout)),
+        pair("maxInitialLineLength", options.line_bytes_max),
+        pair("maxHeaderSize", options.headers_bytes_max),
+        pair("tcpNoDelay", socket.nodelay),
+        pair("tcpKeepAlive", socket.keepalive.is_some()),
+    ]
+}
+
+fn producer(producer: &Result<ProducerSettings, ProducerRefused>) -> Vec<(String, String)> {
+    let settings = match producer {
+        Ok(settings) => settings,
+        Err(_) => return vec![pair("refused", "every resource fails; see the errors below")],
+    };
+    let mut pairs = vec![
+        pair("buffer.memory", settings.buffer_memory),
+        pair("max.block.ms", settings.max_block.as_millis()),
+        pair("max.request.size", settings.max_request_size),
+    ];
+    pairs.extend(check::client(&settings.librdkafka));
+    pairs
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use millrace_contract::Contract;
 use millrace_contract::watch::Update as FileUpdate;
-use millrace_observe::names::{CONTRACT_GENERATION, CONTRACT_UPDATES, RESOURCES};
-use millrace_observe::{Registry, SharedCounter, SharedGauge};
+use millrace_observe::names::RESOURCES;
+use millrace_observe::{Registry, SharedGauge};
+use millrace_process::intake::Intake;
 use millrace_shard::Mailbox;
 
 use crate::clients::ProducerFactory;
@@ -28,6 +29,7 @@ pub(crate) struct Control {
     pub(crate) factory: ProducerFactory,
     pub(crate) shards: Vec<Mailbox<Command>>,
     pub(crate) common: Arc<Common>,
+    pub(crate) intake: Intake,
     pub(crate) numbers: Numbers,
     /// In force, or to be tried again.
     pub(crate) contract: Option<Arc<Contract>>,
@@ -37,8 +39,6 @@ pub(crate) struct Control {
 
 /// What is shown of the contract.
 pub(crate) struct Numbers {
-    registry: Registry,
-    generation: SharedGauge,
     served: SharedGauge,
     rejected: SharedGauge,
 }
@@ -46,64 +46,19 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new(registry: &Registry) -> Numbers {
         Numbers {
-            registry: registry.clone(),
-            generation: registry.shared_gauge(&CONTRACT_GENERATION, &[]),
             served: registry.shared_gauge(&RESOURCES, &[("state", "served")]),
             rejected: registry.shared_gauge(&RESOURCES, &[("state", "rejected")]),
         }
-    }
-
-    fn update(&self, outcome: &str) {
-        let counter: SharedCounter =
-            self.registry.shared_counter(&CONTRACT_UPDATES, &[("outcome", outcome)]);
-        counter.inc();
     }
 }
 
 impl Control {
     /// Takes a new state of the contract file over. Blocks until the shards have it.
     pub(crate) fn file_changed(&mut self, update: FileUpdate) {
-        match update {
-            FileUpdate::Contract { contract, warnings } => {
-                self.numbers.update("applied");
-                for warning in warnings.iter() {
-                    tracing::warn!(%warning, "The contract is odd.");
-                }
-                tracing::info!(
-                    contractGeneration = contract.generation,
-                    resources = contract.resources.len(),
-                    "The contract has changed."
-                );
-                for rejection in &contract.rejected {
-                    tracing::error!(error = %rejection, "A resource of the contract is not served.");
-                }
-                self.numbers.generation.set(contract.generation as i64);
-                self.contract = Some(contract);
-                self.refused.clear();
-                self.reconcile();
-            }
-            FileUpdate::Restored { generation } => {
-                tracing::info!(
-                    contractGeneration = generation,
-                    "The contract file is again the one in force."
-                );
-            }
-            FileUpdate::Empty => {
-                self.numbers.update("empty");
-                tracing::info!("The contract file is empty, as after a fresh installation.");
-            }
-            FileUpdate::Missing => {
-                self.numbers.update("missing");
-                tracing::warn!("There is no contract file; what was read before stays in force.");
-            }
-            FileUpdate::Unreadable(error) => {
-                self.numbers.update("unreadable");
-                tracing::warn!(error = %error, "The contract file cannot be read; what was read before stays in force.");
-            }
-            FileUpdate::Malformed(error) => {
-                self.numbers.update("malformed");
-                tracing::error!(error = %error, "The contract file cannot be parsed; what was read before stays in force.");
-            }
+        if let Some(contract) = self.intake.take(update) {
+            self.contract = Some(contract);
+            self.refused.clear();
+            self.reconcile();
         }
         self.common.ready.store(true, Ordering::Relaxed);
     }

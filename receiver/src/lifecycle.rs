@@ -12,8 +12,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use millrace_contract::watch::{Update as FileUpdate, WatchHandle};
+use millrace_process::exit;
+use millrace_process::signals::{self, Ending, Signals};
 use millrace_shard::{Drain, Phase, Shards};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_blocking;
 
@@ -22,10 +23,6 @@ use crate::check::Settings;
 use crate::control::Control;
 use crate::shard::Common;
 
-/// Exit code after a panic of a shard (sysexits.h EX_SOFTWARE).
-pub(crate) const EXIT_PANIC: i32 = 70;
-/// Exit code of a second signal while draining: 128 + SIGTERM, as a shell reports it.
-const EXIT_IMPATIENT: i32 = 143;
 /// A contract of which something could not be served is tried again (contract.md 7.1).
 const RETRY: Duration = Duration::from_secs(5);
 /// The whole way out.
@@ -43,41 +40,19 @@ pub(crate) struct Running {
     pub(crate) watch: WatchHandle,
 }
 
-/// How the process was asked to end.
-enum Ending {
-    /// SIGTERM: a load balancer has to notice first.
-    Graceful,
-    /// SIGINT: somebody at a terminal waits.
-    Prompt,
-}
-
 /// Serves until a signal, then drains.
 ///
 /// # Errors
-/// When a shard ended badly or the runtime cannot be made.
+/// When a shard ended badly.
 pub(crate) fn run(
     running: Running,
     updates: UnboundedReceiver<FileUpdate>,
     settings: &Settings,
+    thread: signals::Control,
     metrics: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(2)
-        .thread_name("control")
-        .build()?;
-    let ended = runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let serving = serve(running, updates, settings, &mut signals);
-        tokio::select! {
-            ended = serving => ended,
-            // The metrics endpoint ends only where there is none; the rest goes on.
-            () = async { metrics.await; std::future::pending().await } => Ok(()),
-        }
-    });
-    // A producer that does not close in time must not keep the process.
-    runtime.shutdown_background();
-    ended
+    let work = async |signals: &mut Signals| serve(running, updates, settings, signals).await;
+    thread.run(work, metrics)
 }
 
 async fn serve(
@@ -88,7 +63,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let Running { shards, drain, common, control, housekeeper, watch } = running;
     let mut control = Some(control);
-    let patience = tokio::time::sleep(settings.env.wait_startup);
+    let patience = tokio::time::sleep(settings.env.common.wait_startup);
     tokio::pin!(patience);
     let mut patient = true;
     let ending = loop {
@@ -120,7 +95,7 @@ async fn serve(
         ended = drained => ended?,
         _ = signals.next() => {
             tracing::warn!("A second signal: the receiver ends at once.");
-            std::process::exit(EXIT_IMPATIENT);
+            std::process::exit(exit::IMPATIENT);
         }
     }
     drop((control, way_out));
@@ -132,7 +107,7 @@ async fn serve(
         () = tokio::time::sleep(left) => {
             tracing::warn!("A producer is not closed in time; nobody waits for its records.");
         }
-        _ = signals.next() => std::process::exit(EXIT_IMPATIENT),
+        _ = signals.next() => std::process::exit(exit::IMPATIENT),
     }
     tracing::info!("The receiver has drained.");
     Ok(())
@@ -152,7 +127,7 @@ async fn apply(
         Ok(control) => Some(control),
         Err(error) => {
             tracing::error!(error = %error, "The control thread failed; the process ends.");
-            std::process::exit(EXIT_PANIC);
+            std::process::exit(exit::PANIC);
         }
     }
 }
@@ -181,30 +156,6 @@ async fn drain_all(
         ended?;
     }
     Ok(())
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Ending {
-        tokio::select! {
-            _ = self.terminate.recv() => Ending::Graceful,
-            _ = self.hangup.recv() => Ending::Graceful,
-            _ = self.interrupt.recv() => Ending::Prompt,
-        }
-    }
 }
 
 /// Whole milliseconds.

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use millrace_process::exit::CONFIG;
 use millrace_settings::{Severity, Variables};
 
 use super::*;

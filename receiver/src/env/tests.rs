@@ -1,10 +1,11 @@
 //! The environment: the shipped one, and each mistake.
 
-use std::fs;
+use std::{fs, net::IpAddr};
 
 use millrace_settings::{Severity, Variables};
+use millrace_shard::{CoreRequest, DriverChoice};
 
-use super::{observability::MetricsEndpoint, *};
+use super::*;
 
 const SHIPPED: [(&str, &str); 16] = [
     ("INGRESS_PORT", "8080"),
@@ -41,24 +42,24 @@ fn the_shipped_environment_is_taken_without_a_word() {
     assert_eq!(report.findings(), []);
     let env = env.unwrap();
     assert_eq!(env.ingress_port, 8080);
-    assert_eq!(env.contract.to_str(), Some("/etc/brokers-triggers/data"));
+    assert_eq!(env.common.contract.to_str(), Some("/etc/brokers-triggers/data"));
     assert_eq!(env.features, Some("/etc/features".into()));
-    assert_eq!(env.wait_startup, Duration::from_secs(8));
-    assert_eq!(env.metrics.host, IpAddr::from([0, 0, 0, 0]));
+    assert_eq!(env.common.wait_startup, Duration::from_secs(8));
+    assert_eq!(env.common.metrics.host, IpAddr::from([0, 0, 0, 0]));
     assert_eq!(env.too_large, TooLargeStatus::ContentTooLarge);
-    assert_eq!((env.shards, env.io_driver), (CoreRequest::Auto, DriverChoice::Auto));
-    assert_eq!(env.logging_config.to_str(), Some("/etc/logging/config.xml"));
-    assert!(!env.batch_enabled && !env.metrics.publish_quantiles && !env.metrics.tls);
+    assert_eq!((env.common.shards, env.common.io_driver), (CoreRequest::Auto, DriverChoice::Auto));
+    assert_eq!(env.common.logging_config.to_str(), Some("/etc/logging/config.xml"));
+    assert!(!env.batch_enabled && !env.common.metrics.publish_quantiles && !env.common.metrics.tls);
 }
 
 #[test]
 fn the_defaults_in_the_table_are_those_in_force() {
     let defaults: Vec<(&str, &str)> =
-        VARIABLES.iter().filter_map(|v| Some((v.name, v.default?))).collect();
-    let mut variables: Vec<(&str, &str)> = SHIPPED[..8].to_vec();
-    variables.push(SHIPPED[9]);
-    let bare: Variables = variables.iter().copied().collect();
-    let spelled: Variables = variables.iter().chain(&defaults).copied().collect();
+        variables().iter().filter_map(|v| Some((v.name, v.default?))).collect();
+    let mut needed: Vec<(&str, &str)> = SHIPPED[..8].to_vec();
+    needed.push(SHIPPED[9]);
+    let bare: Variables = needed.iter().copied().collect();
+    let spelled: Variables = needed.iter().chain(&defaults).copied().collect();
     let mut report = Report::new();
     let first = Env::from_source(&bare, &mut report);
     assert!(first.is_some());
@@ -72,7 +73,7 @@ fn every_required_variable_is_named_when_missing_all_at_once() {
     assert_eq!(Env::from_source(&Variables::default(), &mut report), None);
     let missing: Vec<&str> = report.findings().iter().filter_map(|f| f.key.as_deref()).collect();
     let required: Vec<&str> =
-        VARIABLES.iter().filter(|v| v.default.is_none()).map(|v| v.name).collect();
+        variables().iter().filter(|v| v.default.is_none()).map(|v| v.name).collect();
     assert_eq!(missing, required);
     for name in required {
         let (env, report) = read(&[(name, "")]);
@@ -125,12 +126,12 @@ fn good_values_arrive() {
     ]);
     assert_eq!(report.findings(), []);
     let env = env.unwrap();
-    assert_eq!((env.ingress_port, env.shards), (0, CoreRequest::Count(3)));
-    assert!(env.metrics.disable_event_type && env.metrics.disable_kafka_clients);
-    assert_eq!(env.metrics.host, "::1".parse::<IpAddr>().unwrap());
+    assert_eq!((env.ingress_port, env.common.shards), (0, CoreRequest::Count(3)));
+    assert!(env.common.metrics.disable_event_type && env.common.metrics.disable_kafka_clients);
+    assert_eq!(env.common.metrics.host, "::1".parse::<IpAddr>().unwrap());
     assert!(env.batch_enabled);
     assert_eq!(env.too_large, TooLargeStatus::ServiceUnavailable);
-    assert_eq!(env.io_driver, DriverChoice::Epoll);
+    assert_eq!(env.common.io_driver, DriverChoice::Epoll);
     assert_eq!((env.drain_grace, env.batch_delay), (Duration::ZERO, Duration::ZERO));
 }
 
@@ -145,77 +146,12 @@ fn what_has_no_effect_is_a_warning() {
         ("LIVENESS_PROBE_PATH", "healthz"),
     ] {
         let (env, report) = read(&[(name, value)]);
-        assert!(env.is_some_and(|env| !env.metrics.disable_event_type), "{name}={value}");
+        assert!(env.is_some_and(|env| !env.common.metrics.disable_event_type), "{name}={value}");
         assert_eq!(report.count(Severity::Warning), 1, "{name}={value}: {report}");
     }
     let (env, report) = read(&[("METRICS_PEM_CERT_PATH", "/c"), ("METRICS_PEM_KEY_PATH", "/k")]);
-    assert!(env.is_some_and(|env| env.metrics.tls));
+    assert!(env.is_some_and(|env| env.common.metrics.tls));
     assert_eq!(report.count(Severity::Warning), 1);
-}
-
-fn observability(files: &[(&str, &str)]) -> (Option<Observability>, Report) {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        fs::write(directory.path().join(name), text).unwrap();
-    }
-    let mut report = Report::new();
-    let found = Observability::read(directory.path(), &mut report);
-    (found, report)
-}
-
-#[test]
-fn metrics_endpoints() {
-    let table = [
-        ("", 9090, "/metrics", 0),
-        ("http://0.0.0.0:9999/m", 9999, "/m", 0),
-        ("http://x:9091", 9091, "/metrics", 0),
-        ("http://x", 9090, "/metrics", 0),
-        ("http://x/", 9090, "/", 0),
-        ("http://u:p@[::1]:81/a?b#c", 81, "/a", 0),
-        ("http://[::1]/a", 9090, "/a", 0),
-        ("0.0.0.0:9091", 9091, "/metrics", 0),
-        ("[::]:9091", 9091, "/metrics", 0),
-        (":9999", 9090, "/metrics", 1),
-        ("9999", 9090, "/metrics", 1),
-        ("http://x:99999/m", 9090, "/metrics", 1),
-        ("http://x:+80/m", 9090, "/metrics", 1),
-        ("http://:80", 9090, "/metrics", 1),
-        ("a b:80", 9090, "/metrics", 1),
-    ];
-    for (text, port, path, warnings) in table {
-        let (found, report) =
-            observability(&[("metrics-protocol", "Prometheus\n"), ("metrics-endpoint", text)]);
-        let expected = MetricsEndpoint { port, path: path.to_owned() };
-        assert_eq!(found.unwrap().metrics, Some(expected), "{text}");
-        assert_eq!(report.count(Severity::Warning), warnings, "{text}: {report}");
-    }
-}
-
-#[test]
-fn protocols_that_are_not_available_are_a_warning_and_no_metrics() {
-    for (text, warnings) in
-        [("none", 0), ("", 0), ("grpc", 1), ("http/protobuf", 1), ("prometeus", 1)]
-    {
-        let (found, report) = observability(&[("metrics-protocol", text)]);
-        assert_eq!(found.unwrap().metrics, None, "{text}");
-        assert_eq!(report.count(Severity::Warning), warnings, "{text}: {report}");
-    }
-    assert_eq!(observability(&[]), (Some(Observability::default()), Report::new()));
-}
-
-#[test]
-fn tracing_is_announced_as_missing_and_a_bad_rate_stops() {
-    for (text, warnings) in [("none", 0), ("grpc", 1), ("HTTP/protobuf", 1), ("stdout", 1)] {
-        let files = [("tracing-protocol", text), ("tracing-sampling-rate", "0.5")];
-        let (found, report) = observability(&files);
-        assert!(found.is_some());
-        assert_eq!(report.count(Severity::Warning), warnings, "{text}: {report}");
-    }
-    for rate in ["often", "-0.1", "1.1", "NaN"] {
-        let (found, report) = observability(&[("tracing-sampling-rate", rate)]);
-        assert_eq!(found, None, "{rate}");
-        assert!(report.to_string().contains(rate), "{report}");
-    }
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! The names of all `HttpServerOptions`, and what to say about those that are not acted on.
 
-use millrace_settings::{JavaValue, nearest::nearest};
+use millrace_process::options::Names;
 
-use super::Options;
+/// All of them.
+pub(super) const NAMES: Names = Names {
+    what: "an HTTP server option",
+    honoured: HONOURED,
+    meaningless: MEANINGLESS,
+    not_available: NOT_AVAILABLE,
+};
 
 /// Acted on, in the file above.
 const HONOURED: &[&str] = &[
@@ -102,35 +108,3 @@ const NOT_AVAILABLE: &[(&str, Option<&str>, &str)] = &[
          are refused as malformed",
     ),
 ];
-
-impl Options<'_> {
-    /// Warns about names that are not known, and about options that are not acted on.
-    pub(super) fn check_names(&mut self) {
-        let properties = self.properties;
-        for entry in properties.entries() {
-            let name = entry.key.as_str();
-            if HONOURED.contains(&name) || MEANINGLESS.contains(&name) {
-                continue;
-            }
-            match NOT_AVAILABLE.iter().find(|row| row.0 == name) {
-                Some((_, harmless, message)) => {
-                    let same =
-                        |value: &str| JavaValue::convert(value) == JavaValue::convert(&entry.value);
-                    if !harmless.is_some_and(same) {
-                        self.warn(name, *message);
-                    }
-                }
-                None => {
-                    let message = "ignored: not an HTTP server option".to_owned();
-                    let finding = self.finding(name, message).nearest(nearest(name, names()));
-                    self.report.push(finding);
-                }
-            }
-        }
-    }
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    let others = NOT_AVAILABLE.iter().map(|row| row.0);
-    HONOURED.iter().chain(MEANINGLESS).copied().chain(others)
-}

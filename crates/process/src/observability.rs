@@ -1,5 +1,8 @@
 //! The directory of `config-observability`: what is exported, and where (platform.md 7.2).
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use millrace_settings::{MountedDirectory, Reader, Report, nearest::nearest, typed};
@@ -15,17 +18,19 @@ const PROTOCOLS: [&str; 4] = ["prometheus", OTLP_HTTP, "grpc", "none"];
 
 /// What is exported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Observability {
+pub struct Observability {
     /// Where Prometheus finds metrics. `None` is the default: no port is opened.
-    pub(crate) metrics: Option<MetricsEndpoint>,
+    pub metrics: Option<MetricsEndpoint>,
 }
 
 /// Port and path of the metrics page. The host of the endpoint is not used, as in Java; see
 /// `METRICS_HOST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MetricsEndpoint {
-    pub(crate) port: u16,
-    pub(crate) path: String,
+pub struct MetricsEndpoint {
+    /// Of the listener.
+    pub port: u16,
+    /// The only one that is answered.
+    pub path: String,
 }
 
 impl Default for MetricsEndpoint {
@@ -37,7 +42,7 @@ impl Default for MetricsEndpoint {
 impl Observability {
     /// Reads the directory; `None` if the process must not run with it. A missing directory
     /// means that nothing is exported.
-    pub(crate) fn read(directory: &Path, report: &mut Report) -> Option<Self> {
+    pub fn read(directory: &Path, report: &mut Report) -> Option<Self> {
         let source = MountedDirectory(directory.to_owned());
         let mut read = Reader::new(&source, report);
         let metrics = metrics(&mut read);
