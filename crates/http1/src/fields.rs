@@ -12,8 +12,7 @@ use crate::{BodyFraming, Refusal, Version};
 pub(crate) struct Fields {
     framing: FramingFields,
     host: Option<Span>,
-    close: bool,
-    keep_alive: bool,
+    connection: ConnectionOptions,
     expect_continue: bool,
     expect_other: bool,
 }
@@ -38,7 +37,7 @@ impl Fields {
                 Ok(())
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
-                self.take_connection(value);
+                self.connection.take(value);
                 Ok(())
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
@@ -68,14 +67,6 @@ impl Fields {
         }
     }
 
-    fn take_connection(&mut self, value: &[u8]) {
-        for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            // A mangled option may have been `close`.
-            self.close |= token.eq_ignore_ascii_case(b"close") || !is_token(token);
-            self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-        }
-    }
-
     pub(crate) fn judge(self, version: Version) -> Result<Meaning, Refusal> {
         let framing = self.framing.decide(version)?;
         let is_11 = version == Version::Http11;
@@ -89,8 +80,31 @@ impl Fields {
         Ok(Meaning {
             framing,
             host: self.host,
-            keep_alive: !self.close && (is_11 || self.keep_alive),
+            keep_alive: self.connection.keep_alive(version),
             expects_continue: is_11 && self.expect_continue && framing != BodyFraming::Empty,
         })
+    }
+}
+
+/// What the Connection lines of one head say about keeping the connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ConnectionOptions {
+    close: bool,
+    keep_alive: bool,
+}
+
+impl ConnectionOptions {
+    /// Takes the value of a Connection line.
+    pub(crate) fn take(&mut self, value: &[u8]) {
+        for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            // A mangled option may have been `close`.
+            self.close |= token.eq_ignore_ascii_case(b"close") || !is_token(token);
+            self.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
+    /// HTTP/1.1 keeps unless told otherwise, HTTP/1.0 closes unless told otherwise.
+    pub(crate) fn keep_alive(self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
     }
 }

@@ -14,6 +14,20 @@ pub enum BodyFraming {
     Chunked,
 }
 
+/// How the body of an answer to a POST is delimited (RFC 9112 6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseFraming {
+    /// No body: the status has none, or a length of 0.
+    #[default]
+    Empty,
+    /// Exactly so many bytes, at least 1.
+    Length(u64),
+    /// Chunks up to the one of size 0, then trailers.
+    Chunked,
+    /// Everything up to the end of the connection, which can't be used again.
+    UntilClose,
+}
+
 /// The framing headers of one head, gathered in any order.
 #[derive(Debug, Default)]
 pub(crate) struct FramingFields {
@@ -41,6 +55,22 @@ impl FramingFields {
         }
         self.chunked = true;
         Ok(())
+    }
+
+    /// Whether a head says anything of a body; a length of 0 says there is none.
+    pub(crate) fn announces_body(&self) -> bool {
+        self.chunked || self.content_length.is_some_and(|length| length > 0)
+    }
+
+    /// The framing of an answer whose status may have a body.
+    pub(crate) fn decide_response(self, version: Version) -> Result<ResponseFraming, Refusal> {
+        let silent = !self.chunked && self.content_length.is_none();
+        Ok(match self.decide(version)? {
+            BodyFraming::Empty if silent => ResponseFraming::UntilClose,
+            BodyFraming::Empty => ResponseFraming::Empty,
+            BodyFraming::Length(length) => ResponseFraming::Length(length),
+            BodyFraming::Chunked => ResponseFraming::Chunked,
+        })
     }
 
     pub(crate) fn decide(self, version: Version) -> Result<BodyFraming, Refusal> {

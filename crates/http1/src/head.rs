@@ -33,10 +33,32 @@ struct Scan {
     over: bool,
 }
 
+/// One header line.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+pub(crate) struct Entry {
     name: Span,
     value: Span,
+}
+
+impl Entry {
+    /// Cuts a header line of `buf` into name and value. A folded line, a blank before the colon
+    /// and a line without a colon all fail as a name.
+    #[inline]
+    pub(crate) fn read<'b>(
+        buf: &[u8],
+        content: &'b [u8],
+    ) -> Result<(Self, &'b [u8], &'b [u8]), Refusal> {
+        let (name, value) = split_once(content, b':').ok_or(Refusal::HeaderName)?;
+        if name.is_empty() || !is_token(name) {
+            return Err(Refusal::HeaderName);
+        }
+        let value = trim_blanks(value);
+        if !is_value(value) {
+            return Err(Refusal::HeaderValue);
+        }
+        let entry = Self { name: Span::of(buf, name)?, value: Span::of(buf, value)? };
+        Ok((entry, name, value))
+    }
 }
 
 impl Head {
@@ -124,23 +146,15 @@ impl Head {
         if content.len() > limits.line_max { Err(Refusal::RequestLineTooLong) } else { Ok(()) }
     }
 
-    /// Cuts a header line into name and value and notes both. A folded line, a blank before the
-    /// colon and a line without a colon all fail as a name.
+    /// Notes the name and the value of a header line.
     #[inline]
     fn read_header(&mut self, buf: &[u8], content: &[u8], limits: &Limits) -> Result<(), Refusal> {
         self.scan.headers_bytes = self.scan.headers_bytes.saturating_add(content.len());
         if self.entries.len() >= limits.headers_max {
             return Err(Refusal::TooManyHeaders);
         }
-        let (name, value) = split_once(content, b':').ok_or(Refusal::HeaderName)?;
-        if name.is_empty() || !is_token(name) {
-            return Err(Refusal::HeaderName);
-        }
-        let value = trim_blanks(value);
-        if !is_value(value) {
-            return Err(Refusal::HeaderValue);
-        }
-        self.entries.push(Entry { name: Span::of(buf, name)?, value: Span::of(buf, value)? });
+        let (entry, name, value) = Entry::read(buf, content)?;
+        self.entries.push(entry);
         self.fields.take(buf, name, value)
     }
 }
@@ -202,7 +216,7 @@ impl Head {
     /// All headers in order: name as received (a token), value as received, without blanks
     /// around. Values may hold bytes above 127, never control bytes but tab.
     pub fn headers<'b>(&'b self, buf: &'b [u8]) -> Headers<'b> {
-        Headers { buf, entries: self.entries.iter() }
+        Headers::new(buf, &self.entries)
     }
 
     /// Where the body ends.
@@ -236,6 +250,12 @@ impl Head {
 pub struct Headers<'b> {
     buf: &'b [u8],
     entries: slice::Iter<'b, Entry>,
+}
+
+impl<'b> Headers<'b> {
+    pub(crate) fn new(buf: &'b [u8], entries: &'b [Entry]) -> Self {
+        Self { buf, entries: entries.iter() }
+    }
 }
 
 impl<'b> Iterator for Headers<'b> {

@@ -1,4 +1,6 @@
-//! HTTP/1.0 and HTTP/1.1, server side, as state machines over bytes.
+//! HTTP/1.0 and HTTP/1.1 as state machines over bytes.
+//!
+//! This page is about the server side; the client side, which reads answers, is [`response`].
 //!
 //! What it does: finds the end of a request head, says what the head means, finds the end of the
 //! body and leaves it in one piece in the caller's buffer, and writes the short answers that the
@@ -33,12 +35,13 @@ mod head;
 mod limits;
 mod refusal;
 mod request_line;
+pub mod response;
 mod span;
 
 pub use body::{BodyReader, Drain, Drained, Progress, Step};
 pub use chunked::{ChunkDecoder, Piece};
 pub use encode::Ending;
-pub use framing::BodyFraming;
+pub use framing::{BodyFraming, ResponseFraming};
 pub use head::{Head, Headers};
 pub use limits::Limits;
 pub use refusal::Refusal;
