@@ -43,6 +43,11 @@ pub(crate) fn encode_base64(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// As [`encode_base64`], into text.
+pub(crate) fn push_base64(bytes: &[u8], out: &mut String) {
+    ENGINE.encode_string(bytes, out);
+}
+
 /// Drops blanks between groups of four, where the Java receiver ignores them; elsewhere they
 /// stay and are refused.
 fn without_breaks(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! The step both HTTP modes share: attributes found, now checked and made an event.
+//! The step all modes share: attributes found, now checked and made an event.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 use crate::time::Timestamp;
 use crate::uri;
 
-/// Text that stands in the request or was rewritten into [`Scratch::text`].
+/// Text that stands in what was received or was rewritten into [`Scratch::text`].
 #[derive(Debug, Clone)]
 pub(crate) enum Text<'a> {
     Borrowed(&'a str),
@@ -95,12 +95,26 @@ impl<T> Slots<T> {
     }
 }
 
-/// All attributes of an event, not yet checked.
+/// Whether the name can be given to an extension: `[a-z0-9]+`, and no version knows it as an
+/// attribute, which would then stand twice in a request (dispatcher.md W10).
+pub(crate) fn is_extension_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+        && Slots::<()>::default().slot(name.as_bytes()).is_none()
+}
+
+/// An attribute that must be there (receiver.md 3.3).
+pub(crate) fn required<T>(attribute: &'static str, found: Option<T>) -> Result<T, EventError> {
+    found.ok_or(EventError::Missing { attribute })
+}
+
+/// All attributes of an event; what has a form is not yet checked. Does not borrow the scratch,
+/// so that extensions can still be added.
 pub(crate) struct Draft<'a> {
     pub(crate) spec_version: SpecVersion,
-    pub(crate) id: Option<Text<'a>>,
-    pub(crate) source: Option<Text<'a>>,
-    pub(crate) event_type: Option<Text<'a>>,
+    pub(crate) id: Text<'a>,
+    pub(crate) source: Text<'a>,
+    pub(crate) event_type: Text<'a>,
     pub(crate) subject: Option<Text<'a>>,
     pub(crate) time: Option<Text<'a>>,
     /// `schemaurl` in version 0.3.
@@ -110,45 +124,50 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Checks what must be there and what has a form (receiver.md 3.3).
-    pub(crate) fn finish(self, scratch: &'a mut Scratch) -> Result<Event<'a>, EventError> {
-        let time = self.written_time(scratch)?;
-        let scratch: &'a Scratch = scratch;
+    /// The event, if it is valid.
+    pub(crate) fn finish(mut self, scratch: &'a mut Scratch) -> Result<Event<'a>, EventError> {
+        self.check(scratch)?;
+        Ok(self.event(scratch))
+    }
+
+    /// Checks what has a form (receiver.md 3.3) and gives the time the form it is written in.
+    pub(crate) fn check(&mut self, scratch: &mut Scratch) -> Result<(), EventError> {
+        self.normalise_time(scratch)?;
+        check_uri("source", self.source.resolve(&scratch.text))?;
+        match &self.dataschema {
+            Some(schema) => {
+                check_uri(self.spec_version.schema_attribute(), schema.resolve(&scratch.text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The event of a draft that was checked, or that needs no check.
+    pub(crate) fn event(self, scratch: &'a Scratch) -> Event<'a> {
         let resolve =
             |text: &Option<Text<'a>>| text.as_ref().map(|text| text.resolve(&scratch.text));
-        let required = |text: &Option<Text<'a>>, attribute| {
-            resolve(text).ok_or(EventError::Missing { attribute })
-        };
-        let event = Event {
+        Event {
             spec_version: self.spec_version,
-            id: required(&self.id, "id")?,
-            source: required(&self.source, "source")?,
-            event_type: required(&self.event_type, "type")?,
+            id: self.id.resolve(&scratch.text),
+            source: self.source.resolve(&scratch.text),
+            event_type: self.event_type.resolve(&scratch.text),
             subject: resolve(&self.subject),
-            time: resolve(&time),
+            time: resolve(&self.time),
             dataschema: resolve(&self.dataschema),
             datacontenttype: resolve(&self.datacontenttype),
             payload: self.payload,
             scratch,
-        };
-        check_uri("source", event.source)?;
-        if let Some(schema) = event.dataschema {
-            check_uri(event.spec_version.schema_attribute(), schema)?;
         }
-        Ok(event)
     }
 
-    /// The time in the record's form: as sent where it has that form.
-    fn written_time(&self, scratch: &mut Scratch) -> Result<Option<Text<'a>>, EventError> {
-        let Some(text) = &self.time else { return Ok(None) };
+    fn normalise_time(&mut self, scratch: &mut Scratch) -> Result<(), EventError> {
+        let Some(text) = &self.time else { return Ok(()) };
         let sent = text.resolve(&scratch.text);
         let parsed = Timestamp::parse(sent).map_err(|why| EventError::Time { why })?;
-        if Timestamp::is_written_form(sent) {
-            return Ok(Some(text.clone()));
+        if !Timestamp::is_written_form(sent) {
+            self.time = Some(Text::Scratch(scratch.push_with(|out| parsed.write(out))));
         }
-        let start = scratch.text.len();
-        parsed.write(&mut scratch.text);
-        Ok(Some(Text::Scratch(start..scratch.text.len())))
+        Ok(())
     }
 }
 

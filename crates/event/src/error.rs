@@ -1,7 +1,7 @@
-//! Why a request is not a valid event: one variant a rule, each with a label for metrics.
+//! Why a request, record or response is not a valid event: one variant a rule, each with a label for metrics.
 
-/// A request that is not a valid CloudEvent. The sender is at fault and a retry of the same
-/// request fails again, so the receiver answers 400.
+/// What is not a valid CloudEvent. Who made it is at fault and the same bytes fail again, so the
+/// receiver answers 400 and the dispatcher discards the record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -11,6 +11,18 @@ pub enum EventError {
          Content-Type application/cloudevents+json (structured mode)"
     )]
     NotCloudEvent,
+    /// A record that is no CloudEvent at all (dispatcher.md 5.2, rule 4).
+    #[error(
+        "the record is not a CloudEvent: it has neither a ce_specversion header nor content-type \
+         application/cloudevents+json"
+    )]
+    PlainRecord,
+    /// A response with a body that is no CloudEvent (dispatcher.md 11).
+    #[error(
+        "the response has a body but is not a CloudEvent: answer with a CloudEvent, or with an \
+         empty body if there is no reply"
+    )]
+    PlainReply,
     /// A CloudEvents media type that is not accepted here (receiver.md 3.1, rule 2).
     #[error(
         "event format {media_type:?} is not supported: use application/cloudevents+json or \
@@ -89,7 +101,7 @@ impl EventError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NotCloudEvent => "not_a_cloudevent",
+            Self::NotCloudEvent | Self::PlainRecord | Self::PlainReply => "not_a_cloudevent",
             Self::UnsupportedFormat { .. } => "unsupported_format",
             Self::SpecVersion { .. } => "specversion",
             Self::Missing { .. } => "missing_attribute",

@@ -7,7 +7,7 @@ use crate::error::{EventError, excerpt};
 use crate::scratch::{Extension, ExtensionKind, HEADER_PREFIX, Scratch};
 use crate::time::Timestamp;
 
-/// A CloudEvents spec version that the receiver accepts.
+/// A CloudEvents spec version that is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpecVersion {
     /// `0.3`
@@ -45,7 +45,7 @@ impl SpecVersion {
     }
 }
 
-/// A valid CloudEvent, borrowed from the request and the [`Scratch`] it was decoded with.
+/// A valid CloudEvent, borrowed from the request or record and the [`Scratch`] it was decoded with.
 #[derive(Debug, Clone)]
 pub struct Event<'a> {
     pub(crate) spec_version: SpecVersion,
@@ -65,8 +65,11 @@ pub struct Event<'a> {
 pub enum ExtValue<'a> {
     /// Text; in binary mode every value is text.
     Text(&'a str),
-    /// A JSON integer of 32 bits.
+    /// A JSON integer of 32 bits, or a partition.
     Integer(i32),
+    /// An offset. Not a number of CloudEvents, which end at 32 bits: CESQL and JSON see its
+    /// decimal text whatever its size (dispatcher.md 7.4).
+    Long(i64),
     /// A JSON boolean.
     Boolean(bool),
 }
@@ -86,7 +89,7 @@ pub enum Data<'a> {
 #[derive(Debug, Clone)]
 pub(crate) enum Payload<'a> {
     None,
-    /// A slice of the request's body that begins at `start`.
+    /// A slice of the received body or value that begins at `start`.
     Body {
         bytes: &'a [u8],
         start: usize,
@@ -154,6 +157,7 @@ impl<'a> Event<'a> {
             let value = match extension.kind {
                 ExtensionKind::Text => ExtValue::Text(&scratch.text[extension.value.clone()]),
                 ExtensionKind::Integer(number) => ExtValue::Integer(number),
+                ExtensionKind::Long(number) => ExtValue::Long(number),
                 ExtensionKind::Boolean(truth) => ExtValue::Boolean(truth),
             };
             (name(extension, scratch), value)
@@ -205,7 +209,7 @@ impl<'a> Event<'a> {
     }
 }
 
-fn name<'a>(extension: &Extension, scratch: &'a Scratch) -> &'a str {
+pub(crate) fn name<'a>(extension: &Extension, scratch: &'a Scratch) -> &'a str {
     let header = &scratch.text[extension.header.clone()];
     header.strip_prefix(HEADER_PREFIX).unwrap_or(header)
 }

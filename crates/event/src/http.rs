@@ -25,11 +25,14 @@ where
         .clone()
         .find(|(name, _)| binary::is_content_type(name))
         .map_or(&b""[..], |(_, value)| value);
-    if media_type::is_structured(content_type) {
-        structured::decode_body(body, scratch)
+    let draft = if media_type::is_structured(content_type) {
+        structured::read_body(body, scratch)?
     } else if media_type::is_event_format(content_type) {
-        Err(EventError::UnsupportedFormat { media_type: excerpt(content_type) })
+        return Err(EventError::UnsupportedFormat { media_type: excerpt(content_type) });
     } else {
-        binary::decode(headers, body, scratch)
-    }
+        let draft = binary::read_http(headers, body, scratch)?;
+        scratch.keep_last_extensions();
+        draft
+    };
+    draft.finish(scratch)
 }

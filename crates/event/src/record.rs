@@ -1,5 +1,6 @@
 //! An event as a Kafka record: key, headers, value (receiver.md 4.1 to 4.3).
 
+use std::io::Write as _;
 use std::ops::Range;
 
 use crate::data::encode_base64;
@@ -117,10 +118,14 @@ impl<'a> Event<'a> {
                 ExtValue::Text(text) => write_text_member(name, text, out),
                 ExtValue::Boolean(true) => write_member(name, b"true", out),
                 ExtValue::Boolean(false) => write_member(name, b"false", out),
-                // Its string form is its JSON form.
-                ExtValue::Integer(_) => {
-                    let number = self.extension_text(name).unwrap_or_default();
-                    write_member(name, number.as_bytes(), out);
+                ExtValue::Integer(number) => {
+                    write_name(name, out);
+                    // Writing to a Vec cannot fail.
+                    let _ = write!(out, "{number}");
+                }
+                ExtValue::Long(number) => {
+                    write_name(name, out);
+                    let _ = write!(out, "\"{number}\"");
                 }
             }
         }

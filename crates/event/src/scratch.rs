@@ -28,11 +28,12 @@ pub(crate) struct Extension {
     pub(crate) kind: ExtensionKind,
 }
 
-/// The type of an extension's value: only JSON knows others than text.
+/// The type of an extension's value: only JSON and metadata know others than text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExtensionKind {
     Text,
     Integer(i32),
+    Long(i64),
     Boolean(bool),
 }
 
@@ -76,6 +77,20 @@ impl Scratch {
         start..self.text.len()
     }
 
+    /// Appends what `write` writes and says where it stands.
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut String)) -> Range<usize> {
+        let start = self.text.len();
+        write(&mut self.text);
+        start..self.text.len()
+    }
+
+    /// Appends an extension whose header name, with its prefix, is known to be right.
+    pub(crate) fn push_extension(&mut self, header: &str, value: &str) {
+        let header = self.push_text(header);
+        let value = self.push_text(value);
+        self.extensions.push(Extension { header, value, kind: ExtensionKind::Text });
+    }
+
     /// Appends header bytes read as Latin-1 (receiver.md W29).
     pub(crate) fn push_latin1(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.text.len();
@@ -93,6 +108,12 @@ impl Scratch {
         self.text.push_str(std::str::from_utf8(name).ok()?);
         self.text.get_mut(start..)?.make_ascii_lowercase();
         Some(start..self.text.len())
+    }
+
+    /// Drops the extensions with this header name.
+    pub(crate) fn remove_extensions(&mut self, header: &str) {
+        let text = &self.text;
+        self.extensions.retain(|extension| text.get(extension.header.clone()) != Some(header));
     }
 
     /// Drops all but the last of the extensions with one name.

@@ -1,19 +1,19 @@
 //! Structured mode: one JSON object holds attributes and data (receiver.md 3.4).
 
 use crate::data::decode_base64;
-use crate::draft::{Draft, Slots, Text};
+use crate::draft::{Draft, Slots, Text, required};
 use crate::error::{EventError, excerpt};
 use crate::event::{Event, Payload, SpecVersion};
 use crate::json::{self, Kind, NESTING_MAX, Scanner, Syntax, Value};
 use crate::media_type::is_json_input;
 use crate::scratch::{Extension, ExtensionKind, Member, Scratch};
 
-/// Decodes a body of type `application/cloudevents+json`. Text after the object is ignored.
-pub(crate) fn decode_body<'a>(
+/// Reads a body of type `application/cloudevents+json`. Text after the object is ignored.
+pub(crate) fn read_body<'a>(
     body: &'a [u8],
-    scratch: &'a mut Scratch,
-) -> Result<Event<'a>, EventError> {
-    decode_object(body, first_token(body), NESTING_MAX, scratch).map(|(event, _)| event)
+    scratch: &mut Scratch,
+) -> Result<Draft<'a>, EventError> {
+    read_object(body, first_token(body), NESTING_MAX, scratch).map(|(draft, _)| draft)
 }
 
 /// Where the first token begins: a byte order mark and blanks may come before it.
@@ -25,14 +25,25 @@ pub(crate) fn first_token(body: &[u8]) -> usize {
     mark.saturating_add(scanner.at())
 }
 
-/// Decodes the object that begins at `start`; also tells where it ends. `nesting_max` counts
-/// containers, this object being the first.
+/// As [`read_object`], with the event checked.
 pub(crate) fn decode_object<'a>(
     body: &'a [u8],
     start: usize,
     nesting_max: usize,
     scratch: &'a mut Scratch,
 ) -> Result<(Event<'a>, usize), EventError> {
+    let (draft, end) = read_object(body, start, nesting_max, scratch)?;
+    Ok((draft.finish(scratch)?, end))
+}
+
+/// Reads the object that begins at `start`; also tells where it ends. `nesting_max` counts
+/// containers, this object being the first.
+fn read_object<'a>(
+    body: &'a [u8],
+    start: usize,
+    nesting_max: usize,
+    scratch: &mut Scratch,
+) -> Result<(Draft<'a>, usize), EventError> {
     scratch.reset();
     let json = body.get(start..).unwrap_or_default();
     let mut members = Members::default();
@@ -40,8 +51,8 @@ pub(crate) fn decode_object<'a>(
     let text = std::str::from_utf8(json.get(..end).unwrap_or_default()).map_err(|error| {
         EventError::Json { why: "not UTF-8", at: start.saturating_add(error.valid_up_to()) }
     })?;
-    let event = members.resolve(text, start, scratch)?;
-    Ok((event, start.saturating_add(end)))
+    let draft = members.resolve(text, start, scratch)?;
+    Ok((draft, start.saturating_add(end)))
 }
 
 fn shift(error: EventError, start: usize) -> EventError {
@@ -105,8 +116,8 @@ impl Members {
         mut self,
         text: &'a str,
         start: usize,
-        scratch: &'a mut Scratch,
-    ) -> Result<Event<'a>, EventError> {
+        scratch: &mut Scratch,
+    ) -> Result<Draft<'a>, EventError> {
         let version = read_text("specversion", &self.attributes.specversion, text, scratch)?
             .ok_or(EventError::Missing { attribute: "specversion" })?;
         let spec_version = SpecVersion::parse(version.resolve(&scratch.text).as_bytes())?;
@@ -120,9 +131,9 @@ impl Members {
         let attributes = &self.attributes;
         let mut draft = Draft {
             spec_version,
-            id: attribute("id", &attributes.id)?,
-            source: attribute("source", &attributes.source)?,
-            event_type: attribute("type", &attributes.event_type)?,
+            id: required("id", attribute("id", &attributes.id)?)?,
+            source: required("source", attribute("source", &attributes.source)?)?,
+            event_type: required("type", attribute("type", &attributes.event_type)?)?,
             subject: attribute("subject", &attributes.subject)?,
             time: attribute("time", &attributes.time)?,
             dataschema: attribute(spec_version.schema_attribute(), &attributes.dataschema)?,
@@ -144,7 +155,7 @@ impl Members {
         if self.data.is_some() && draft.datacontenttype.is_none() {
             draft.datacontenttype = Some(Text::Borrowed("application/json"));
         }
-        draft.finish(scratch)
+        Ok(draft)
     }
 
     fn payload<'a>(

@@ -42,6 +42,24 @@ impl Timestamp {
         Ok(Self { year, month, day, hour, minute, second, nano, offset_seconds })
     }
 
+    /// The instant so many milliseconds after 1970 began, in UTC; any number will do.
+    pub(crate) fn from_epoch_ms(ms: i64) -> Self {
+        const DAY_MS: i64 = 86_400_000;
+        let (year, month, day) = civil_from_days(ms.div_euclid(DAY_MS));
+        let clock_ms = ms.rem_euclid(DAY_MS);
+        Self {
+            // 64 bits of milliseconds end within 300 million years.
+            year: year as i32,
+            month,
+            day,
+            hour: (clock_ms / 3_600_000) as u8,
+            minute: (clock_ms / 60_000 % 60) as u8,
+            second: (clock_ms / 1_000 % 60) as u8,
+            nano: (clock_ms % 1_000) as u32 * 1_000_000,
+            offset_seconds: 0,
+        }
+    }
+
     /// Whether the text this was read from is the record's form already. Told only of times in
     /// UTC, which nearly all are; for others the answer is no.
     pub(crate) fn is_written_form(text: &str) -> bool {
