@@ -51,7 +51,8 @@ struct Inner<K> {
 }
 
 struct Entry<K> {
-    socket: RawFd,
+    /// None once the watch has ended: the number may then belong to another socket.
+    socket: Cell<Option<RawFd>>,
     deadline_ms: Cell<u64>,
     next: Cell<Option<(K, Cut)>>,
     expired: Cell<Option<K>>,
@@ -71,7 +72,7 @@ impl<K: Copy + 'static> Sweeper<K> {
     /// Takes the connection under watch, with no deadline at first.
     pub fn watch(&self, stream: TcpStream) -> Watched<K> {
         let entry = Rc::new(Entry {
-            socket: stream.as_raw_fd(),
+            socket: Cell::new(Some(stream.as_raw_fd())),
             deadline_ms: Cell::new(NEVER),
             next: Cell::new(None),
             expired: Cell::new(None),
@@ -165,9 +166,31 @@ impl<K: Copy> Guard<K> {
     }
 }
 
+impl<K: Copy> Guard<K> {
+    /// What ends this connection from elsewhere on the shard, now and later.
+    pub fn cutter(&self) -> Cutter<K> {
+        Cutter { entry: Rc::clone(&self.entry) }
+    }
+}
+
 impl<K> Drop for Guard<K> {
     fn drop(&mut self) {
+        self.entry.socket.set(None);
         self.inner.entries.borrow_mut().try_remove(self.key);
+    }
+}
+
+/// Ends one watched connection from outside, see [`Guard::cutter`].
+pub struct Cutter<K> {
+    entry: Rc<Entry<K>>,
+}
+
+impl<K: Copy> Cutter<K> {
+    /// Shuts the socket down as if a deadline of this kind had passed. Does nothing once the
+    /// connection is gone.
+    pub fn cut(&self, kind: K, cut: Cut) {
+        self.entry.next.set(Some((kind, cut)));
+        self.entry.expire();
     }
 }
 
@@ -177,8 +200,10 @@ impl<K: Copy> Entry<K> {
         if let Some((kind, cut)) = self.next.take() {
             self.expired.set(Some(kind));
             let how = if cut == Cut::Read { Shutdown::Read } else { Shutdown::Both };
-            // ENOTCONN: the client was faster, and the read ends anyway.
-            drop(sys::shutdown(self.socket, how));
+            if let Some(socket) = self.socket.get() {
+                // ENOTCONN: the client was faster, and the read ends anyway.
+                drop(sys::shutdown(socket, how));
+            }
         }
     }
 }
@@ -311,6 +336,28 @@ mod tests {
             assert_eq!(sweeper.expire_where(|kind| kind == Kind::Head), 1);
             assert_eq!(idle.stream().read(vec![0; 1]).await.0.unwrap(), 0);
             assert_eq!((idle.guard().expired(), busy.guard().expired()), (Some(Kind::Head), None));
+        });
+    }
+
+    #[test]
+    fn cut_from_outside_ends_the_read_and_later_nothing() {
+        on_each_driver(|| async {
+            let (stream, _client) = tcp_pair();
+            let mut watched = Sweeper::new().watch(stream);
+            let cutter = watched.guard().cutter();
+            let task = crate::spawn(async move {
+                let (stream, guard) = watched.split();
+                assert_eq!(stream.read(vec![0; 1]).await.0.unwrap(), 0);
+                assert_eq!(guard.expired(), Some(Kind::Write));
+            });
+            crate::yield_now().await;
+            cutter.cut(Kind::Write, Cut::Both);
+            task.await;
+            // Likely the same descriptor number.
+            let (mut stream, client) = tcp_pair();
+            cutter.cut(Kind::Write, Cut::Both);
+            std::io::Write::write_all(&mut &client, b"x").unwrap();
+            assert_eq!(stream.read(vec![0; 1]).await.0.unwrap(), 1);
         });
     }
 
