@@ -8,7 +8,7 @@ mod tests;
 
 use std::{net::IpAddr, time::Duration};
 
-use millrace_process::options::{Options, positive, size};
+use millrace_process::options::{Options, positive, size, wide};
 use millrace_settings::{Properties, Report};
 use millrace_shard::{KeepAlive, ListenOptions, listen::parse_host};
 
@@ -90,8 +90,4 @@ fn host(options: &mut Options<'_>) -> IpAddr {
         options.warn("host", format!("{error}; 0.0.0.0 is used"));
         IpAddr::from([0, 0, 0, 0])
     })
-}
-
-fn wide(value: u32) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
 }

@@ -162,6 +162,11 @@ pub fn positive(value: i32) -> Option<u32> {
     u32::try_from(value).ok().filter(|value| *value > 0)
 }
 
+/// As many bytes.
+pub fn wide(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
 /// A checked number that is not negative.
 pub fn size(value: i32) -> usize {
     usize::try_from(value).unwrap_or(0)
