@@ -9,6 +9,8 @@ use std::time::SystemTime;
 
 /// Takes the receiver at this path, whatever its age: an image's binary, a release build.
 const RECEIVER_OVERRIDE: &str = "MILLRACE_RECEIVER";
+/// The same for the dispatcher.
+const DISPATCHER_OVERRIDE: &str = "MILLRACE_DISPATCHER";
 
 pub fn receiver() -> PathBuf {
     static RECEIVER: OnceLock<PathBuf> = OnceLock::new();
@@ -17,6 +19,18 @@ pub fn receiver() -> PathBuf {
         None => {
             let sources = ["receiver/src", "contract/src", "crates"];
             RECEIVER.get_or_init(|| built("receiver", "millrace-receiver", &sources)).clone()
+        }
+    }
+}
+
+pub fn dispatcher() -> PathBuf {
+    static DISPATCHER: OnceLock<PathBuf> = OnceLock::new();
+    match env::var_os(DISPATCHER_OVERRIDE) {
+        Some(path) => path.into(),
+        None => {
+            let sources = ["dispatcher/src", "contract/src", "crates"];
+            let build = || built("dispatcher", "millrace-dispatcher", &sources);
+            DISPATCHER.get_or_init(build).clone()
         }
     }
 }

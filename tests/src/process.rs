@@ -1,28 +1,16 @@
-//! A running receiver: its ports, its log lines, its signals and its end.
+//! Our programs, running: the receiver with its ports, the dispatcher with its file of readiness.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::http::{Answer, Connection, Request, exchange};
-use crate::metrics::Samples;
-use crate::mount::Mount;
-use crate::setup::{Mounts, Setup};
-use crate::wait::{SOON, until, within};
-use crate::{binaries, spawn};
+pub use crate::running::Running;
+use crate::setup::{Program, Setup};
+use crate::wait::{SOON, until};
 
 /// The receiver as a child process; killed when dropped.
-pub struct Receiver {
-    child: Mutex<Child>,
-    mounts: Mounts,
-    output: Arc<Mutex<Vec<String>>>,
-    errors: Arc<Mutex<Vec<String>>>,
-    readers: Mutex<Vec<JoinHandle<()>>>,
-}
+pub struct Receiver(Running);
 
 impl Receiver {
     /// Starts it and waits until it is ready.
@@ -37,24 +25,8 @@ impl Receiver {
 
     /// Starts it and returns at once: for cases where it must not come up.
     pub fn launch(setup: &Setup) -> Self {
-        let mounts = Mounts::lay_out(setup);
-        let mut command = match &setup.started_by {
-            Some(program) => {
-                let mut command = spawn::command(program);
-                command.arg(binaries::receiver());
-                command
-            }
-            None => spawn::command(&binaries::receiver()),
-        };
-        command.env_clear().envs(&mounts.environment).current_dir(mounts.folder());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn::spawn(command);
-        let (output, errors) = (Arc::default(), Arc::default());
-        let readers = vec![
-            collect(child.stdout.take().expect("it is piped"), Arc::clone(&output)),
-            collect(child.stderr.take().expect("it is piped"), Arc::clone(&errors)),
-        ];
-        Self { child: Mutex::new(child), mounts, output, errors, readers: Mutex::new(readers) }
+        assert_eq!(setup.program, Program::Receiver, "begin with Setup::new");
+        Self(Running::launch(setup))
     }
 
     pub fn wait_until_ready(&self) {
@@ -78,20 +50,6 @@ impl Receiver {
         self.mounts.tls_port
     }
 
-    pub fn metrics_port(&self) -> u16 {
-        self.mounts.metrics_port
-    }
-
-    /// The mount with the contract in its file `data`.
-    pub fn contract(&self) -> &Mount {
-        &self.mounts.contract
-    }
-
-    /// Swaps a new contract in, as kubelet does.
-    pub fn swap_contract(&self, bytes: impl AsRef<[u8]>) {
-        self.contract().swap(&[("data", bytes.as_ref())]);
-    }
-
     /// One request on a connection of its own.
     pub fn exchange(&self, request: &Request) -> Answer {
         exchange(self.port(), request)
@@ -101,88 +59,55 @@ impl Receiver {
     pub fn status(&self, request: &Request) -> u16 {
         self.exchange(request).status
     }
+}
 
-    pub fn scrape(&self) -> Samples {
-        Samples::scrape(self.metrics_port(), "/metrics")
+impl Deref for Receiver {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.0
+    }
+}
+
+/// The dispatcher as a child process; killed when dropped.
+pub struct Dispatcher(Running);
+
+impl Dispatcher {
+    /// Starts it and waits until it is ready: the file that the readiness probe looks for is there.
+    ///
+    /// # Panics
+    /// With what it printed, when it ends or is not ready in time.
+    pub fn start(setup: &Setup) -> Self {
+        let dispatcher = Self::launch(setup);
+        dispatcher.wait_until_ready();
+        dispatcher
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.lock().expect("no test panics in here").id()
+    /// Starts it and returns at once: for cases where it must not come up.
+    pub fn launch(setup: &Setup) -> Self {
+        assert_eq!(setup.program, Program::Dispatcher, "begin with Setup::dispatcher");
+        Self(Running::launch(setup))
     }
 
-    pub fn signal(&self, name: &str) {
-        spawn::signal(self.pid(), name);
-    }
-
-    pub fn try_exit(&self) -> Option<ExitStatus> {
-        let mut child = self.child.lock().expect("no test panics in here");
-        let status = child.try_wait().expect("a child of ours");
-        drop(child);
-        if status.is_some() {
-            // What it printed last is complete only at the end of its pipes.
-            for reader in self.readers.lock().expect("no test panics in here").drain(..) {
-                let _ = reader.join();
+    pub fn wait_until_ready(&self) {
+        until("the dispatcher to be ready", SOON, || {
+            if let Some(status) = self.try_exit() {
+                panic!("the dispatcher ended with {status} at start\n{}", self.printed());
             }
-        }
-        status
+            self.healthy_file().exists().then_some(())
+        });
     }
 
-    pub fn wait_exit(&self, limit: Duration) -> ExitStatus {
-        until("the receiver to end", limit, || self.try_exit())
-    }
-
-    /// Lines on standard output, as printed.
-    pub fn output(&self) -> Vec<String> {
-        self.output.lock().expect("no test panics in here").clone()
-    }
-
-    /// The JSON lines it has logged so far.
-    pub fn logs(&self) -> Vec<Value> {
-        let lines = self.output.lock().expect("no test panics in here");
-        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    }
-
-    /// The first log line that fits, waited for.
-    pub fn wait_for_log(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let found = within(SOON, || self.logs().into_iter().find(&fits));
-        found.unwrap_or_else(|| panic!("no log line for: {what}\n{}", self.printed()))
-    }
-
-    /// Waits for a line of that level in which this text appears, in the message or a field.
-    pub fn wait_for_log_text(&self, level: &str, text: &str) -> Value {
-        self.wait_for_log(&format!("{level} with {text:?}"), |line| {
-            line["level"] == level && line.to_string().contains(text)
-        })
-    }
-
-    /// Lines on standard error, as printed.
-    pub fn errors(&self) -> String {
-        self.errors.lock().expect("no test panics in here").join("\n")
-    }
-
-    /// All it printed, for a failure's message.
-    pub fn printed(&self) -> String {
-        let output = self.output.lock().expect("no test panics in here").join("\n");
-        format!("--- its standard output\n{output}\n--- its standard error\n{}\n---", self.errors())
+    /// The file `healthy`.
+    pub fn healthy_file(&self) -> PathBuf {
+        self.mounts.healthy_file()
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("{}", self.printed());
-        }
-        if let Ok(mut child) = self.child.lock() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
+impl Deref for Dispatcher {
+    type Target = Running;
 
-fn collect(pipe: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            lines.lock().expect("no test panics in here").push(line);
-        }
-    })
+    fn deref(&self) -> &Running {
+        &self.0
+    }
 }

@@ -2,6 +2,11 @@
 
 use millrace_bench::shipped;
 
+/// `config-kafka-broker-consumer.properties`.
+const CONSUMER: &str = include_str!("../config/consumer.properties");
+/// `config-kafka-broker-webclient.properties`.
+const WEB_CLIENT: &str = include_str!("../config/webclient.properties");
+
 /// The producer file with some values changed or added.
 pub fn producer(changes: &[(String, String)]) -> String {
     with_changes(shipped::PRODUCER_PROPERTIES, changes)
@@ -12,11 +17,26 @@ pub fn http_server(changes: &[(String, String)]) -> String {
     with_changes(shipped::HTTP_SERVER_PROPERTIES, changes)
 }
 
-/// A changed key leaves its shipped line out: a key that stands twice is a mistake the receiver warns of.
+/// The consumer file of a broker's dispatcher with some values changed or added.
+pub fn consumer(changes: &[(String, String)]) -> String {
+    with_changes(CONSUMER, changes)
+}
+
+/// The HTTP client file with some values changed or added.
+pub fn web_client(changes: &[(String, String)]) -> String {
+    with_changes(WEB_CLIENT, changes)
+}
+
+/// A changed key leaves its shipped line out: a key that stands twice is a mistake the programs warn of. Of two
+/// changes the later one counts.
 fn with_changes(shipped: &str, changes: &[(String, String)]) -> String {
     let changed = |line: &str| changes.iter().any(|(key, _)| line.split('=').next() == Some(key));
     let mut text: String =
         shipped.lines().filter(|line| !changed(line)).map(|line| format!("{line}\n")).collect();
-    text.extend(changes.iter().map(|(key, value)| format!("{key}={value}\n")));
+    for (at, (key, value)) in changes.iter().enumerate() {
+        if !changes.iter().skip(at + 1).any(|(later, _)| later == key) {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+    }
     text
 }
