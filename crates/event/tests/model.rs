@@ -13,6 +13,9 @@ use serde_json::Value;
 fn model(json: &Value) -> Option<BTreeMap<String, String>> {
     let mut headers = BTreeMap::new();
     for (name, value) in json.as_object()? {
+        if !name.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
+            return None;
+        }
         let attribute = matches!(&name[..], "specversion" | "id" | "source" | "type" | "subject");
         let text = match value {
             Value::Null => continue,
@@ -22,9 +25,6 @@ fn model(json: &Value) -> Option<BTreeMap<String, String>> {
             Value::Number(number) => i32::try_from(number.as_i64()?).ok()?.to_string(),
             tree => tree.to_string(),
         };
-        if !name.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
-            return None;
-        }
         headers.insert(format!("ce_{name}"), text);
     }
     let required = ["ce_specversion", "ce_id", "ce_source", "ce_type"];

@@ -1,6 +1,8 @@
 //! A request in, a record out: what the cases of receiver.md 12 look at.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod kafka;
+
 use std::collections::BTreeMap;
 
 use millrace_event::{ContentMode, EventError, RecordValue, Scratch, decode_http};
