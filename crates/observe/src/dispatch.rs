@@ -1,20 +1,14 @@
 //! The receiver's meter of the Java data plane: milliseconds from request to produce result
 //! (receiver.md 9.2, platform.md 8.2).
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use hashbrown::HashMap;
-
-use crate::cell::{Counter, Histogram};
-use crate::names::{DISPATCH_LATENCY, EVENT_TYPES_OVERFLOW};
-use crate::owner::{Admission, Owner};
+use crate::cell::Histogram;
+use crate::names::DISPATCH_LATENCY;
+use crate::owner::Owner;
 use crate::registry::Registry;
-
-/// Label of events whose type is not shown: bad events, types beyond the bounds, all of them with
-/// METRICS_DISABLE_EVENT_TYPE_TAG.
-const UNKNOWN: &str = "unknown";
+use crate::types::{DispatchOptions, Typed, Types};
 
 /// The answers that are counted; 401, 403, 404, 405 and 500 are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +31,6 @@ impl DispatchStatus {
     }
 }
 
-/// How an ingress shows event types.
-#[derive(Clone, Copy, Debug)]
-pub struct DispatchOptions {
-    /// METRICS_DISABLE_EVENT_TYPE_TAG: all events under `unknown`.
-    pub disable_type: bool,
-    /// Distinct event types of one ingress, over all shards; further ones count as `unknown`.
-    pub types_max: usize,
-}
-
-impl Default for DispatchOptions {
-    fn default() -> Self {
-        Self { disable_type: false, types_max: 1_000 }
-    }
-}
-
 /// `kn_eventing_dispatch_latency_ms` of one ingress on one shard.
 #[derive(Debug)]
 pub struct DispatchLatency {
@@ -60,34 +39,20 @@ pub struct DispatchLatency {
     names: LabelNames,
     name: String,
     namespace: String,
-    options: DispatchOptions,
-    types: RefCell<HashMap<Arc<str>, Rc<Typed>>>,
-    unknown: Rc<Typed>,
-    overflow: Counter,
+    types: Types<ByStatus>,
 }
 
-#[derive(Debug)]
-struct LabelNames {
-    name: String,
-    namespace: String,
+/// Label names that hold the lower-cased kind of a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct LabelNames {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
 }
 
 /// The series of one event type of one ingress on one shard: looked up while the event is at hand,
 /// used when its answer is known.
 #[derive(Clone, Debug)]
-pub struct EventSeries(Option<Rc<Typed>>);
-
-#[derive(Debug)]
-struct Typed {
-    event_type: Arc<str>,
-    cells: ByStatus,
-}
-
-impl Typed {
-    fn new(event_type: Arc<str>) -> Rc<Self> {
-        Rc::new(Self { event_type, cells: ByStatus::default() })
-    }
-}
+pub struct EventSeries(Option<Rc<Typed<ByStatus>>>);
 
 /// Made when first needed: few types see both answers.
 #[derive(Debug, Default)]
@@ -114,10 +79,7 @@ impl DispatchLatency {
             names: LabelNames::new(kind),
             name: name.to_owned(),
             namespace: namespace.to_owned(),
-            options,
-            types: RefCell::default(),
-            unknown: Typed::new(UNKNOWN.into()),
-            overflow: registry.counter(&EVENT_TYPES_OVERFLOW, &[]),
+            types: Types::new(registry, owner, options),
         }
     }
 
@@ -132,34 +94,14 @@ impl DispatchLatency {
 
     /// Counts a bad event: its type, if it has one, is not shown.
     pub fn record_bad(&self, ms: u64) {
-        if self.registry.is_enabled() {
-            self.histogram(&self.unknown, DispatchStatus::BadRequest).record(ms);
+        if let Some(unknown) = self.types.unknown() {
+            self.histogram(unknown, DispatchStatus::BadRequest).record(ms);
         }
     }
 
     /// Where events of this type are counted; the first half of [`DispatchLatency::record`].
     pub fn series(&self, event_type: &str) -> EventSeries {
-        if !self.registry.is_enabled() {
-            return EventSeries(None);
-        }
-        if self.options.disable_type {
-            return EventSeries(Some(self.unknown.clone()));
-        }
-        if let Some(typed) = self.types.borrow().get(event_type) {
-            return EventSeries(Some(typed.clone()));
-        }
-        EventSeries(match self.owner.admit(event_type, self.options.types_max) {
-            Admission::Admitted(name) => {
-                let typed = Typed::new(name.clone());
-                self.types.borrow_mut().insert(name, typed.clone());
-                Some(typed)
-            }
-            Admission::Overflow => {
-                self.overflow.inc();
-                Some(self.unknown.clone())
-            }
-            Admission::Removed => None,
-        })
+        EventSeries(self.types.of(event_type))
     }
 
     /// The second half of [`DispatchLatency::record`]. Neither locks nor allocates for a series
@@ -170,7 +112,7 @@ impl DispatchLatency {
         }
     }
 
-    fn histogram<'a>(&self, typed: &'a Typed, status: DispatchStatus) -> &'a Histogram {
+    fn histogram<'a>(&self, typed: &'a Typed<ByStatus>, status: DispatchStatus) -> &'a Histogram {
         typed.cells.of(status).get_or_init(|| {
             let labels = [
                 ("cloudevents_type", &*typed.event_type),
@@ -195,7 +137,7 @@ impl ByStatus {
 
 impl LabelNames {
     /// The kind comes from a file: what a label name cannot hold becomes `_`, as in Micrometer.
-    fn new(kind: &str) -> Self {
+    pub(crate) fn new(kind: &str) -> Self {
         let allowed =
             |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let kind: String = kind.chars().map(allowed).collect();

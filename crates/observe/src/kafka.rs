@@ -41,6 +41,13 @@ pub enum KafkaScope {
     Topic(String),
     /// Label `node_id`: a broker.
     Node(i32),
+    /// Labels `topic` and `partition`.
+    Partition {
+        /// Of the partition.
+        topic: String,
+        /// Its number.
+        partition: i32,
+    },
 }
 
 pub(crate) struct KafkaClients {
@@ -93,6 +100,12 @@ impl KafkaClientStats {
         match scope {
             KafkaScope::Client => Labels::new(&[client, version]),
             KafkaScope::Topic(topic) => Labels::new(&[client, version, ("topic", topic)]),
+            KafkaScope::Partition { topic, partition } => Labels::new(&[
+                client,
+                version,
+                ("partition", &partition.to_string()),
+                ("topic", topic),
+            ]),
             KafkaScope::Node(id) => Labels::new(&[client, version, ("node_id", &id.to_string())]),
         }
     }

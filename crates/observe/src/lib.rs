@@ -13,6 +13,7 @@ pub mod admin;
 mod bounds;
 mod cell;
 mod dispatch;
+mod egress;
 mod exposition;
 mod kafka;
 pub mod level;
@@ -26,6 +27,7 @@ mod page;
 mod process;
 mod registry;
 mod series;
+mod types;
 mod writer;
 
 #[doc(hidden)]
@@ -33,8 +35,12 @@ pub use tracing;
 
 pub use bounds::LATENCY_BOUNDS_MS;
 pub use cell::{Counter, Gauge, Histogram, SharedCounter, SharedGauge};
-pub use dispatch::{DispatchLatency, DispatchOptions, DispatchStatus, EventSeries};
+pub use dispatch::{DispatchLatency, DispatchStatus, EventSeries};
+pub use egress::{
+    EgressMeters, EgressName, EventMeters, GroupMeters, PartitionMeters, QueueMeters, Target,
+};
 pub use kafka::{KafkaClientStats, KafkaSample, KafkaScope};
 pub use names::Family;
 pub use owner::Owner;
 pub use registry::{Registry, RegistryOptions};
+pub use types::DispatchOptions;

@@ -82,6 +82,76 @@ families! {
         ["cloudevents_type", "http_response_status_code", "kn_<kind>_name", "kn_<kind>_namespace"]
         "The time spent dispatching an event to Kafka";
 
+    // The dispatcher's meters in Java (dispatcher.md 13). The group is the reference's name.
+    EGRESS_LATENCY: Histogram "kn_eventing_dispatch_latency_ms" "milliseconds"
+        ["cloudevents_type", "http_response_status_code", "kn_<kind>_name", "kn_<kind>_namespace",
+         "messaging_consumer_group_name"]
+        "Dispatcher: from the end of filtering to the subscriber's outcome, with retries and reply; status empty without an answer";
+    PROCESS_LATENCY: Histogram "kn_eventing_process_latency_ms" "milliseconds"
+        ["cloudevents_type", "kn_<kind>_name", "kn_<kind>_namespace",
+         "messaging_consumer_group_name"]
+        "From taking a record to the end of filtering, whether it passed or not";
+    ATTEMPTS_IN_FLIGHT: Gauge "kn_eventing_dispatch_in_flight_requests_1" "requests"
+        ["kn_<kind>_name", "kn_<kind>_namespace", "messaging_consumer_group_name",
+         "messaging_destination_template", "messaging_operation_name", "messaging_operation_type"]
+        "Requests to subscriber, deadLetterSink or reply under way, without waits for retries";
+    DISCARDED: Counter "kn_eventing_kafka_discarded_events_1_total" "records"
+        ["cloudevents_type", "kn_<kind>_name", "kn_<kind>_namespace",
+         "messaging_consumer_group_name"]
+        "Records thrown away: no CloudEvents, under InvalidCloudEvent, or not to be filtered or sent";
+    SKIPPED: Counter "kn_eventing_kafka_skipped_offsets_1_total" "offsets"
+        ["cloudevents_type", "kn_<kind>_name", "kn_<kind>_namespace",
+         "messaging_consumer_group_name"]
+        "Offsets without a record: compaction and transactions";
+    QUEUE_LATENCY: Histogram "kn_eventing_kafka_executor_queue_latency_ms" "milliseconds"
+        ["kn_<kind>_name", "kn_<kind>_namespace", "messaging_consumer_group_name",
+         "messaging_destination_name", "messaging_destination_partition_id"]
+        "Ordered and asked for by enableOrderedExecutorMetrics: from taking a record to its end";
+    QUEUE_LENGTH: Gauge "kn_eventing_kafka_executor_queue_length_1" "records"
+        ["kn_<kind>_name", "kn_<kind>_namespace", "messaging_consumer_group_name",
+         "messaging_destination_name", "messaging_destination_partition_id"]
+        "Ordered and asked for by enableOrderedExecutorMetrics: records taken and not begun";
+
+    // Dispatcher, on the shards. The group is Kafka's group.id.
+    RECORDS_IN_FLIGHT: Gauge "millrace_dispatcher_records_in_flight" "records"
+        ["consumer_group", "name", "namespace"]
+        "Records taken from Kafka and not settled, waits for retries included";
+    RETRIES: Counter "millrace_dispatcher_retries_total" "requests"
+        ["consumer_group", "name", "namespace", "target"]
+        "Requests sent again, by target: subscriber, deadLetterSink or reply";
+    DEAD_LETTERED: Counter "millrace_dispatcher_dead_lettered_total" "events"
+        ["consumer_group", "name", "namespace"] "Events that the dead letter sink took";
+    LOST: Counter "millrace_dispatcher_lost_total" "events"
+        ["consumer_group", "name", "namespace", "reason"]
+        "Events committed though neither subscriber nor dead letter sink took them, by reason";
+    HELD: Counter "millrace_dispatcher_held_total" "events"
+        ["consumer_group", "name", "namespace"]
+        "Events not committed for that (DEAD_LETTER_ON_FAILURE=hold)";
+    THROWN_AWAY: Counter "millrace_dispatcher_discarded_total" "records"
+        ["consumer_group", "name", "namespace", "reason"]
+        "Records thrown away, by reason";
+
+    // Dispatcher, on the groups thread.
+    EGRESSES: Gauge "millrace_dispatcher_egresses" "egresses" ["state"]
+        "Egresses by state: running, closing, rejected";
+    LAG: Gauge "millrace_dispatcher_lag_records" "records"
+        ["consumer_group", "partition", "topic"]
+        "Records behind the end of a partition; partitions beyond the bound of series together as other";
+    PARTITIONS: Gauge "millrace_dispatcher_partitions" "partitions"
+        ["consumer_group", "name", "namespace"] "Partitions assigned to this process";
+    PARTITIONS_STALLED: Gauge "millrace_dispatcher_partitions_stalled" "partitions"
+        ["consumer_group", "name", "namespace"]
+        "Of these, partitions with records to deliver and no progress";
+    OLDEST_RECORD: Gauge "millrace_dispatcher_oldest_record_age_seconds" "seconds"
+        ["consumer_group", "name", "namespace"]
+        "Since the oldest record that is not settled was taken";
+    COMMITS: Counter "millrace_dispatcher_commits_total" "requests" ["outcome"]
+        "Offset commits, by outcome: ok or failed";
+    REBALANCES: Counter "millrace_dispatcher_rebalances_total" "rebalances" ["event"]
+        "Changes of assignment, by event: assign, revoke or lost";
+    CONSUMER_ERRORS: Counter "millrace_dispatcher_consumer_errors_total" "errors" []
+        "Errors that Kafka consumers reported; they go on by themselves";
+
     // Receiver.
     REQUESTS: Counter "millrace_receiver_requests_total" "requests" ["status"]
         "Requests answered, by HTTP status";
@@ -169,6 +239,22 @@ families! {
         ["client_id", "kafka_version", "topic"] "Records sent, by topic";
     KAFKA_NODE_REQUEST: Counter "kafka_producer_node_request_total" "requests"
         ["client_id", "kafka_version", "node_id"] "Requests sent, by broker";
+    KAFKA_LAG: Gauge "kafka_consumer_fetch_manager_records_lag" "records"
+        ["client_id", "kafka_version", "partition", "topic"] "Records behind the end, by partition";
+    KAFKA_LAG_MAX: Gauge "kafka_consumer_fetch_manager_records_lag_max" "records"
+        ["client_id", "kafka_version"] "Records behind the end, of the partition most behind";
+    KAFKA_RECORDS_CONSUMED: Counter "kafka_consumer_fetch_manager_records_consumed_total" "records"
+        ["client_id", "kafka_version"] "Records fetched";
+    KAFKA_BYTES_CONSUMED: Counter "kafka_consumer_fetch_manager_bytes_consumed_total" "bytes"
+        ["client_id", "kafka_version"] "Bytes of records fetched";
+    KAFKA_ASSIGNED: Gauge "kafka_consumer_coordinator_assigned_partitions" "partitions"
+        ["client_id", "kafka_version"] "Partitions assigned";
+    KAFKA_REBALANCES: Counter "kafka_consumer_coordinator_rebalance_total" "rebalances"
+        ["client_id", "kafka_version"] "Rebalances";
+    KAFKA_COMMITS: Counter "kafka_consumer_coordinator_commit_total" "requests"
+        ["client_id", "kafka_version"] "Offset commits";
+    KAFKA_CONSUMER_CONNECTIONS: Counter "kafka_consumer_connection_count_total" "connections"
+        ["client_id", "kafka_version"] "Connections to brokers that are up";
     KAFKA_START_TIME: Gauge "kafka_app_info_start_time_ms" "milliseconds since 1970"
         ["client_id", "kafka_version"] "When the client was made";
 }
@@ -182,11 +268,16 @@ mod tests {
     #[test]
     fn names_are_unique_and_labels_sorted() {
         let mut seen = BTreeSet::new();
-        for family in ALL {
+        // Both programs have this one, each with labels of its own.
+        let of_both = |family: &&&Family| !std::ptr::eq(**family, &EGRESS_LATENCY);
+        for family in ALL.iter().filter(of_both) {
             assert!(seen.insert(family.name.to_owned()), "{} twice", family.name);
             if family.kind == Kind::Histogram {
                 assert!(seen.insert(format!("{}_max", family.name)), "{}_max twice", family.name);
             }
+        }
+        assert_eq!(EGRESS_LATENCY.name, DISPATCH_LATENCY.name);
+        for family in ALL {
             assert!(family.labels.is_sorted(), "labels of {}", family.name);
         }
     }

@@ -131,6 +131,42 @@ impl Registry {
         gauge
     }
 
+    /// [`Registry::counter`] of a resource.
+    pub fn counter_of(
+        &self,
+        owner: &Owner,
+        family: &'static Family,
+        labels: &[(&str, &str)],
+    ) -> Counter {
+        let (counter, cell) = Counter::new();
+        self.register(owner, family, labels, Source::Counter(cell));
+        counter
+    }
+
+    /// [`Registry::gauge`] of a resource.
+    pub fn gauge_of(
+        &self,
+        owner: &Owner,
+        family: &'static Family,
+        labels: &[(&str, &str)],
+    ) -> Gauge {
+        let (gauge, cell) = Gauge::new();
+        self.register(owner, family, labels, Source::Gauge(cell));
+        gauge
+    }
+
+    /// [`Registry::shared_gauge`] of a resource; vanishes with its last clone, too.
+    pub fn shared_gauge_of(
+        &self,
+        owner: &Owner,
+        family: &'static Family,
+        labels: &[(&str, &str)],
+    ) -> SharedGauge {
+        let (gauge, cell) = SharedGauge::new();
+        self.register(owner, family, labels, Source::Gauge(cell));
+        gauge
+    }
+
     /// A number kept elsewhere, asked at each scrape; `read` must be quick and not block.
     pub fn observe(
         &self,
@@ -155,9 +191,21 @@ impl Registry {
             .clone()
     }
 
+    /// An owner that no uid leads to: for one run of a resource, of which a second may begin while
+    /// the first still ends. [`Registry::retire`] ends it.
+    pub fn unnamed_owner(&self) -> Owner {
+        Owner::new(self.0.event_types.clone())
+    }
+
     /// Removes a resource's series at once (R154); unknown uids are no mistake.
     pub fn remove_owner(&self, uid: &str) {
-        let Some(owner) = lock(&self.0.owners).remove(uid) else { return };
+        if let Some(owner) = lock(&self.0.owners).remove(uid) {
+            self.retire(&owner);
+        }
+    }
+
+    /// Removes an owner's series at once; series of the same labels that others own stay.
+    pub fn retire(&self, owner: &Owner) {
         owner.retire();
         let mut families = self.filed();
         for (_, series) in families.values_mut() {
