@@ -1,96 +1,69 @@
-//! How many events of one egress may be on their way, shared by its shards without a lock.
+//! How many events of one egress may be on their way, shared by all who take records for it.
 
-mod seats;
+mod line;
 
 use std::cell::Cell;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use thiserror::Error;
+use line::Line;
 
-use seats::SeatSet;
-
-/// Called, from any thread, when it makes sense to ask for credits again. It must not block, and
-/// must not ask itself: it may be called while its own seat gives back.
+/// Called, from any thread, when it makes sense to ask for credits again. It must not block.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// The bound of an unordered egress (8.1): a batch of up to `limit` events is granted whenever
 /// fewer than `limit` are on their way, so that there are never more than `2 * limit - 1`.
 ///
-/// Shards take turns: while one that was refused waits for its turn, the others leave at least one
-/// credit of the limit free, so that it finds room when it comes. Without this the shard that
-/// gives back would always be the first to take again.
+/// Who is refused stands in line and is woken in turn. While somebody stands there, others take
+/// only so much that the first in line finds room when it comes: without this, who gives back
+/// would always be the first to take again. Nobody in line, which is the usual case, means no lock.
 #[derive(Clone)]
 pub struct Credits {
     shared: Arc<Shared>,
 }
 
-/// The place of one shard. Dropping it gives up its turn, but nothing that it has taken: that has to
-/// be given back, through any seat or the [`Credits`].
-pub struct Seat {
+/// One who takes credits, like a partition on its shard. Dropping it leaves the line, but gives
+/// nothing back: what it took ends when its events end.
+pub struct Waiter {
     shared: Arc<Shared>,
-    index: usize,
-    /// Refused the last time it asked; its bits in the sets may be set.
-    refused: Cell<bool>,
-}
-
-/// All seats are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("all {seats} seats of these credits have been handed out: one is needed for each shard")]
-pub struct NoSeat {
-    /// How many there are.
-    pub seats: usize,
+    wake: Wake,
+    id: u64,
+    in_line: Cell<bool>,
 }
 
 struct Shared {
     limit: usize,
     in_flight: AtomicUsize,
-    wakes: Box<[OnceLock<Wake>]>,
-    joined: AtomicUsize,
-    /// Seats that were refused and did not get any since.
-    waiting: SeatSet,
-    /// Those of them that were not woken since.
-    asleep: SeatSet,
-    /// The first waiting seat from here on, going round, is the one whose turn it is: one behind
-    /// the seat that was served last, so that each is reached within a round.
-    turn: AtomicUsize,
+    /// The length of the line, written under its lock.
+    waiting: AtomicUsize,
+    line: Mutex<Line>,
 }
 
 impl Credits {
-    /// `limit` is the effective `max.poll.records`; `seats` bounds the shards that can join.
-    pub fn new(limit: NonZeroUsize, seats: usize) -> Self {
+    /// `limit` is the effective `max.poll.records`; 0 counts as 1.
+    pub fn new(limit: usize) -> Self {
         let shared = Shared {
-            limit: limit.get(),
+            limit: limit.max(1),
             in_flight: AtomicUsize::new(0),
-            wakes: (0..seats).map(|_| OnceLock::new()).collect(),
-            joined: AtomicUsize::new(0),
-            waiting: SeatSet::new(seats),
-            asleep: SeatSet::new(seats),
-            turn: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            line: Mutex::new(Line::default()),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// A seat for one shard. Seats are not used again after a drop.
-    ///
-    /// # Errors
-    /// When all seats have been handed out.
-    pub fn join(&self, wake: Wake) -> Result<Seat, NoSeat> {
-        let index = self.shared.joined.fetch_add(1, SeqCst);
-        let seats = self.shared.wakes.len();
-        let place = self.shared.wakes.get(index).ok_or(NoSeat { seats })?;
-        // Nobody else was given this index, so it is empty.
-        let _ = place.set(wake);
-        Ok(Seat { shared: Arc::clone(&self.shared), index, refused: Cell::new(false) })
+    /// Somebody new who will ask for credits. `wake` is called whenever it was refused and there
+    /// may be some now.
+    pub fn waiter(&self, wake: Wake) -> Waiter {
+        let id = self.shared.line().number();
+        Waiter { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false) }
     }
 
-    /// Events on their way.
+    /// Events on their way, from 0 to `2 * limit - 1`.
     pub fn in_flight(&self) -> usize {
         self.shared.in_flight.load(SeqCst)
     }
 
-    /// Gives back what was taken by any seat.
+    /// Gives back what any waiter took.
     ///
     /// # Panics
     /// When more comes back than was taken: the bound would be gone.
@@ -99,112 +72,124 @@ impl Credits {
     }
 }
 
-impl Seat {
-    /// Takes up to `wanted` credits, at most the limit. After 0 the seat is in line: its wake is
-    /// called when there may be some. Once woken, ask again or [`Seat::decline`]: until then the
-    /// others leave room for this one.
-    pub fn try_take(&self, wanted: usize) -> usize {
+impl Waiter {
+    /// Takes up to `wanted` credits, at most the limit. After 0 (of more than 0 wanted) it stands in
+    /// line. Once woken it must take, [`Waiter::decline`] or be dropped: the others leave room for it
+    /// until then.
+    pub fn take(&self, wanted: usize) -> usize {
         if wanted == 0 {
             return 0;
         }
-        let mut taken = self.shared.claim(self.index, wanted);
-        if taken == 0 {
-            self.refused.set(true);
-            self.shared.waiting.insert(self.index);
-            self.shared.asleep.insert(self.index);
-            // What came back before the lines above woke nobody, so look once more. See
-            // `Shared::give_back` for why nothing can slip through.
-            taken = self.shared.claim(self.index, wanted);
+        if self.shared.waiting.load(SeqCst) == 0 {
+            let taken = self.shared.claim(wanted, self.shared.limit);
+            if taken > 0 {
+                return taken;
+            }
         }
-        if taken > 0 && self.refused.replace(false) {
-            self.shared.waiting.remove(self.index);
-            self.shared.asleep.remove(self.index);
+        self.take_in_line(wanted)
+    }
+
+    fn take_in_line(&self, wanted: usize) -> usize {
+        let mut line = self.shared.line();
+        if !self.in_line.replace(true) {
+            line.join(self.id, Arc::clone(&self.wake));
+            self.shared.waiting.store(line.len(), SeqCst);
+        }
+        let first = line.is_first(self.id);
+        // Fewer than `ceiling` may be on their way for this one to take any: the others leave one
+        // of the limit for the first, who then may take a whole batch.
+        let taken = if first {
+            self.shared.claim(wanted, self.shared.limit)
+        } else {
+            self.shared.claim_below(wanted, self.shared.limit.saturating_sub(1))
+        };
+        if taken > 0 {
+            self.leave(line);
+        } else if first {
+            line.first_sleeps();
         }
         taken
     }
 
-    /// Gives back what was taken by this seat or another.
-    ///
-    /// # Panics
-    /// When more comes back than was taken.
-    pub fn give_back(&self, credits: usize) {
-        self.shared.give_back(credits);
-    }
-
     /// Nothing is wanted any more: out of the line.
     pub fn decline(&self) {
-        if self.refused.replace(false) {
-            self.shared.waiting.remove(self.index);
-            self.shared.asleep.remove(self.index);
-            // Those who left room for this one need not any more.
-            self.shared.wake_if_below(self.shared.in_flight.load(SeqCst));
+        if self.in_line.get() {
+            self.leave(self.shared.line());
         }
+    }
+
+    fn leave(&self, mut line: MutexGuard<'_, Line>) {
+        self.in_line.set(false);
+        line.leave(self.id);
+        self.shared.waiting.store(line.len(), SeqCst);
+        self.shared.wake_first(line);
     }
 }
 
-impl Drop for Seat {
+impl Drop for Waiter {
     fn drop(&mut self) {
         self.decline();
     }
 }
 
 impl Shared {
-    fn claim(&self, seat: usize, wanted: usize) -> usize {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // What is done under the lock cannot panic half-way.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a batch if fewer than `ceiling` are on their way.
+    fn claim(&self, wanted: usize, ceiling: usize) -> usize {
+        self.claim_if(|in_flight| if in_flight < ceiling { wanted.min(self.limit) } else { 0 })
+    }
+
+    /// Takes so many that at most `ceiling` are on their way.
+    fn claim_below(&self, wanted: usize, ceiling: usize) -> usize {
+        self.claim_if(|in_flight| wanted.min(ceiling.saturating_sub(in_flight)))
+    }
+
+    fn claim_if(&self, grant: impl Fn(usize) -> usize) -> usize {
         let mut in_flight = self.in_flight.load(SeqCst);
         loop {
-            let turn = self.turn.load(SeqCst);
-            let first = self.waiting.first_from(turn);
-            let early = first.is_some_and(|first| first != seat);
-            let room = if early {
-                self.limit.saturating_sub(1).saturating_sub(in_flight)
-            } else if in_flight < self.limit {
-                self.limit
-            } else {
-                0
-            };
-            let taken = wanted.min(room);
+            let taken = grant(in_flight);
             if taken == 0 {
                 return 0;
             }
-            // `in_flight < limit` and `taken <= limit`: at most 2 * limit - 1 together.
+            // Below the limit, and at most the limit is added: no overflow, at most 2 * limit - 1.
             let next = in_flight + taken;
             match self.in_flight.compare_exchange_weak(in_flight, next, SeqCst, SeqCst) {
-                Ok(_) => {
-                    if !early && turn != seat + 1 {
-                        self.turn.store(seat + 1, SeqCst);
-                    }
-                    return taken;
-                }
+                Ok(_) => return taken,
                 Err(now) => in_flight = now,
             }
         }
     }
 
-    /// No wake-up is lost. All operations on `in_flight` and `asleep` are sequentially consistent,
-    /// so there is one order of all of them, and a load sees what stands before it in that order.
+    /// No wake-up is lost. Whenever the lock is free and the line is not empty, either
     ///
-    /// ```text
-    /// seat:   A1 insert into asleep    A2 load in_flight (in the second claim)
-    /// giver:  B1 subtract in_flight    B2 load asleep
-    /// ```
+    /// 1. its first was woken and has not asked since (it will take, decline or be dropped), or
+    /// 2. at least `limit` were on their way when `in_flight` was read for the last time under the
+    ///    lock, *after* `waiting` was stored: whoever asks does both in this order, whoever leaves
+    ///    too, and 1 follows if it read less.
     ///
-    /// If A2 does not see B1, then A1 < A2 < B1 < B2 and B2 sees A1: the giver wakes the seat. If
-    /// A2 sees B1 and the claim still fails, too many are in flight or it is another's turn. Then
-    /// somebody has credits to give back, or the one whose turn it is was woken and will take,
-    /// decline or drop; each of these comes to B2, or to the same load in `decline`, after A1.
+    /// In case 2 some later call of this brings `in_flight` below the limit (A1), then reads
+    /// `waiting` (A2). All of these are sequentially consistent, so there is one order of them, and
+    /// the store of `waiting` is before the read of `in_flight` that did not see A1, so it is before
+    /// A1, and A2 sees it. So this call takes the lock, and case 1 follows.
     fn give_back(&self, credits: usize) {
         let before = self.in_flight.fetch_sub(credits, SeqCst);
         assert!(before >= credits, "{credits} credits came back, but only {before} were out");
-        self.wake_if_below(before - credits);
+        if before - credits < self.limit && self.waiting.load(SeqCst) > 0 {
+            self.wake_first(self.line());
+        }
     }
 
-    fn wake_if_below(&self, in_flight: usize) {
-        if in_flight < self.limit && !self.asleep.is_empty() {
-            self.asleep.take_all(self.turn.load(SeqCst), |seat| {
-                if let Some(wake) = self.wakes.get(seat).and_then(OnceLock::get) {
-                    wake();
-                }
-            });
+    fn wake_first(&self, mut line: MutexGuard<'_, Line>) {
+        if self.in_flight.load(SeqCst) < self.limit
+            && let Some(wake) = line.wake_first()
+        {
+            // Outside the lock, as it is not our code.
+            drop(line);
+            wake();
         }
     }
 }

@@ -9,9 +9,9 @@ pub const POLL_INTERVAL_MS_MAX: u64 = i32::MAX as u64;
 /// attempt of each record runs into its timeout. `timeout_ms` is that of one attempt (0 means
 /// 600,000), `max_poll_records` the configured one (500 when it is not configured). At most
 /// [`POLL_INTERVAL_MS_MAX`]; librdkafka takes no more than 86,400,000, which is its caller's bound.
-pub fn max_poll_interval_ms(timeout_ms: u64, retry: &RetryPolicy, max_poll_records: u64) -> u64 {
+pub fn max_poll_interval_ms(timeout_ms: u64, retry: &RetryPolicy, max_poll_records: u32) -> u64 {
     let timeout_ms = if timeout_ms == 0 { 600_000 } else { timeout_ms };
-    let records = max_poll_records.max(1).saturating_mul(2);
+    let records = u64::from(max_poll_records.max(1)) * 2;
     let mut single = timeout_ms;
     for n in 1..=retry.retries {
         let attempt = timeout_ms.saturating_add(retry.wait_ms_max(n)).saturating_add(1000);
@@ -57,7 +57,7 @@ mod tests {
         for backoff in [Backoff::Linear, Backoff::Exponential] {
             for (timeout_ms, delay_ms) in [(1, 0), (1, 1), (u64::MAX, u64::MAX)] {
                 let policy = RetryPolicy::new(u32::MAX, backoff, delay_ms);
-                let value = max_poll_interval_ms(timeout_ms, &policy, u64::MAX);
+                let value = max_poll_interval_ms(timeout_ms, &policy, u32::MAX);
                 assert_eq!(value, POLL_INTERVAL_MS_MAX);
             }
         }

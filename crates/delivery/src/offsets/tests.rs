@@ -171,7 +171,7 @@ fn agrees_with_a_naive_set_for_long() {
 }
 
 #[test]
-#[ignore = "10 million steps take about a minute; `cargo test -p millrace-delivery -- --ignored`"]
+#[ignore = "10 million steps take half a minute; run with --ignored"]
 fn agrees_with_a_naive_set_for_ten_million_steps() {
     long_run(10_000_000);
 }
