@@ -6,8 +6,24 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
 
+mod dead_letter;
+mod filters;
+mod invalid;
+mod overrides;
+mod plain;
+mod reply;
 mod request;
+mod retry;
 mod rigs;
 
 /// All cases of the shared stages.
-const DECLARED: &[&[millrace_tests::stage::Declared]] = &[request::CASES];
+const DECLARED: &[&[millrace_tests::stage::Declared]] = &[
+    dead_letter::CASES,
+    filters::CASES,
+    invalid::CASES,
+    overrides::CASES,
+    plain::CASES,
+    reply::CASES,
+    request::CASES,
+    retry::CASES,
+];
