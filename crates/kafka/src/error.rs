@@ -27,6 +27,9 @@ pub enum CreateError {
     /// No broker address was given.
     #[error("bootstrap.servers is empty; give at least one host:port")]
     NoBootstrap,
+    /// No consumer group was given.
+    #[error("group.id is empty; the egress must name its consumer group")]
+    NoGroup,
     /// The descriptor for wake-ups could not be duplicated.
     #[error("the wake-up descriptor cannot be duplicated: {reason}; check the open files limit")]
     Wake {

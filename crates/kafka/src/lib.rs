@@ -48,6 +48,7 @@
 
 pub mod batcher;
 pub mod budget;
+mod consumer;
 mod error;
 mod ffi;
 mod log;
@@ -59,9 +60,16 @@ pub mod statistics;
 pub mod testing;
 mod topic;
 
+pub use consumer::reaper::wait_for_consumers;
+pub use consumer::{
+    Committed, Consumer, ConsumerOptions, GroupEvent, GroupTrouble, MAX_POLL_INTERVAL_MS_MAX,
+    Served, TopicPartition, TroubleKind, Wake, Watermarks,
+};
 pub use error::{CreateError, DeliveryError, FailureKind, Refused};
 pub use ffi::conf::librdkafka_version;
 pub use ffi::headers::Headers;
+pub use ffi::message::{Message, MessageHeaders};
+pub use ffi::partition_queue::{PartitionQueue, Taken};
 pub use murmur2::{murmur2, partition_of};
 pub use producer::{
     Closed, Delivered, Payload, Placed, Polled, Producer, ProducerOptions, Record, Report, Trouble,

@@ -1,9 +1,10 @@
-//! Java producer properties translated to librdkafka's, with Java's defaults and Java's
-//! refusals (platform.md 4.1, 4.2, 4.4; receiver.md 5.1).
+//! Java client properties translated to librdkafka's, with Java's defaults and Java's
+//! refusals (platform.md 4.1 to 4.4; receiver.md 5.1; dispatcher.md 4).
 //!
 //! Wrong values are a value, not an exit: the resources that need the client fail, the process
 //! and its other resources live on.
 
+mod consumer;
 mod jaas;
 mod java;
 mod known;
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use millrace_settings::{Finding, Properties, Report};
 
-use java::{Case, JavaValues};
+pub use consumer::{ConsumerRefused, ConsumerSettings, translate_consumer};
+use java::{Case, Client, JavaValues};
 pub use security::FileSecurity;
 
 /// How often librdkafka hands out its statistics, which feed the `kafka_*` metrics.
@@ -76,16 +78,10 @@ pub enum Partitioner {
 
 /// The file holds values with which Java makes no producer either.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no producer can be made: {}", self.listed())]
+#[error("no producer can be made: {}", listed(&self.problems))]
 pub struct ProducerRefused {
     /// Each mistake with its file, line, key and value.
     pub problems: Vec<Finding>,
-}
-
-impl ProducerRefused {
-    fn listed(&self) -> String {
-        self.problems.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
-    }
 }
 
 /// Translates the producer file of resources without credentials. Warnings, and on refusal the
@@ -94,7 +90,7 @@ pub fn translate_producer(
     properties: &Properties,
     report: &mut Report,
 ) -> Result<ProducerSettings, ProducerRefused> {
-    let mut java = JavaValues::new(properties, report);
+    let mut java = JavaValues::new(properties, report, Client::Producer);
     known::check_others(&mut java);
     let mut out = Translated::default();
     let timing = timing(&mut java, &mut out);
@@ -110,7 +106,8 @@ pub fn translate_producer(
     out.set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
     out.set("security.protocol", "plaintext");
     let security = security::read(&mut java);
-    java.finish().map(|()| ProducerSettings {
+    java.finish().map_err(|problems| ProducerRefused { problems })?;
+    Ok(ProducerSettings {
         librdkafka: out.0,
         buffer_memory,
         max_block: timing.max_block,
@@ -160,12 +157,6 @@ fn timing(java: &mut JavaValues<'_>, out: &mut Translated) -> Timing {
     let max_block = java.long("max.block.ms", 60_000, 0..=i64::MAX);
     // An unknown topic may still be on its way; Java asks for it as long as a send may block.
     out.set("topic.metadata.propagation.max.ms", max_block.clamp(0, 3_600_000));
-
-    let retry_max = java.long("retry.backoff.max.ms", 1000, 0..=i64::MAX);
-    let retry = java.long("retry.backoff.ms", 100, 0..=i64::MAX);
-    let retry_max = java.held("retry.backoff.max.ms", retry_max, 1..=300_000);
-    out.set("retry.backoff.ms", java.held("retry.backoff.ms", retry, 1..=300_000).min(retry_max));
-    out.set("retry.backoff.max.ms", retry_max);
     Timing {
         max_block: milliseconds(max_block),
         delivery: milliseconds(delivery),
@@ -286,7 +277,14 @@ fn partitioner(java: &mut JavaValues<'_>, out: &mut Translated) -> Partitioner {
     chosen
 }
 
+/// What both kinds of clients have in common.
 fn connections(java: &mut JavaValues<'_>, out: &mut Translated) {
+    let retry_max = java.long("retry.backoff.max.ms", 1000, 0..=i64::MAX);
+    let retry = java.long("retry.backoff.ms", 100, 0..=i64::MAX);
+    let retry_max = java.held("retry.backoff.max.ms", retry_max, 1..=300_000);
+    out.set("retry.backoff.ms", java.held("retry.backoff.ms", retry, 1..=300_000).min(retry_max));
+    out.set("retry.backoff.max.ms", retry_max);
+
     let lookups = ["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"];
     let lookup = java.choice("client.dns.lookup", lookups[0], &lookups, Case::Exact);
     out.set("client.dns.lookup", lookup);
@@ -340,6 +338,10 @@ impl Translated {
     fn set(&mut self, key: &str, value: impl ToString) {
         self.0.push((key.to_owned(), value.to_string()));
     }
+}
+
+fn listed(problems: &[Finding]) -> String {
+    problems.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Never negative where it is called: the ranges above see to that.

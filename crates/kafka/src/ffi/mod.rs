@@ -16,18 +16,25 @@ pub(crate) mod conf;
 #[cfg(feature = "testing")]
 pub(crate) mod consumer;
 mod event;
+pub(crate) mod group;
+pub(crate) mod handle;
 pub(crate) mod headers;
 mod log;
+pub(crate) mod message;
 #[cfg(feature = "testing")]
 pub(crate) mod mock;
+pub(crate) mod partition_queue;
 mod partitioner;
+pub(crate) mod partitions;
 
 #[allow(clashing_extern_declarations)]
 mod raw {
     //! Functions whose error codes are integers here and enums in the bindings.
     use std::ffi::{c_char, c_int, c_void};
 
-    use rdkafka_sys::rd_kafka_t;
+    use rdkafka_sys::{
+        rd_kafka_message_t, rd_kafka_queue_t, rd_kafka_t, rd_kafka_topic_partition_list_t,
+    };
 
     unsafe extern "C" {
         pub(super) fn rd_kafka_err2str(code: i32) -> *const c_char;
@@ -38,6 +45,45 @@ mod raw {
         pub(super) fn rd_kafka_event_error(event: *mut c_void) -> i32;
         pub(super) fn rd_kafka_flush(client: *mut rd_kafka_t, timeout_ms: c_int) -> i32;
         pub(super) fn rd_kafka_purge(client: *mut rd_kafka_t, flags: c_int) -> i32;
+        pub(super) fn rd_kafka_error_string(error: *const c_void) -> *const c_char;
+        pub(super) fn rd_kafka_error_is_fatal(error: *const c_void) -> c_int;
+        pub(super) fn rd_kafka_message_errstr(message: *const rd_kafka_message_t) -> *const c_char;
+        pub(super) fn rd_kafka_subscribe(
+            client: *mut rd_kafka_t,
+            topics: *const rd_kafka_topic_partition_list_t,
+        ) -> i32;
+        pub(super) fn rd_kafka_unsubscribe(client: *mut rd_kafka_t) -> i32;
+        pub(super) fn rd_kafka_assign(
+            client: *mut rd_kafka_t,
+            partitions: *const rd_kafka_topic_partition_list_t,
+        ) -> i32;
+        pub(super) fn rd_kafka_incremental_assign(
+            client: *mut rd_kafka_t,
+            partitions: *const rd_kafka_topic_partition_list_t,
+        ) -> *mut c_void;
+        pub(super) fn rd_kafka_incremental_unassign(
+            client: *mut rd_kafka_t,
+            partitions: *const rd_kafka_topic_partition_list_t,
+        ) -> *mut c_void;
+        pub(super) fn rd_kafka_consumer_close_queue(
+            client: *mut rd_kafka_t,
+            queue: *mut rd_kafka_queue_t,
+        ) -> *mut c_void;
+        pub(super) fn rd_kafka_commit_queue(
+            client: *mut rd_kafka_t,
+            offsets: *const rd_kafka_topic_partition_list_t,
+            queue: *mut rd_kafka_queue_t,
+            callback: *const c_void,
+            opaque: *mut c_void,
+        ) -> i32;
+        pub(super) fn rd_kafka_pause_partitions(
+            client: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+        ) -> i32;
+        pub(super) fn rd_kafka_resume_partitions(
+            client: *mut rd_kafka_t,
+            partitions: *mut rd_kafka_topic_partition_list_t,
+        ) -> i32;
     }
 }
 

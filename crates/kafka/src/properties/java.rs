@@ -5,7 +5,12 @@ use std::ops::RangeInclusive;
 
 use millrace_settings::{Finding, Properties, Report, typed};
 
-use super::ProducerRefused;
+/// Whose file it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Client {
+    Producer,
+    Consumer,
+}
 
 /// Whether letter case tells words apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,23 +24,28 @@ pub(super) enum Case {
 pub(super) struct JavaValues<'a> {
     properties: &'a Properties,
     report: &'a mut Report,
+    client: Client,
     problems: Vec<Finding>,
 }
 
 impl<'a> JavaValues<'a> {
-    pub(super) fn new(properties: &'a Properties, report: &'a mut Report) -> Self {
-        Self { properties, report, problems: Vec::new() }
+    pub(super) fn new(properties: &'a Properties, report: &'a mut Report, client: Client) -> Self {
+        Self { properties, report, client, problems: Vec::new() }
     }
 
     /// Ends the reading: refused if anything was.
-    pub(super) fn finish(self) -> Result<(), ProducerRefused> {
+    pub(super) fn finish(self) -> Result<(), Vec<Finding>> {
         if self.problems.is_empty() {
             return Ok(());
         }
         for problem in &self.problems {
             self.report.push(problem.clone());
         }
-        Err(ProducerRefused { problems: self.problems })
+        Err(self.problems)
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client
     }
 
     pub(super) fn properties(&self) -> &'a Properties {
@@ -128,8 +138,17 @@ impl<'a> JavaValues<'a> {
         self.report.push(finding);
     }
 
+    pub(super) fn inform(&mut self, key: &str, message: impl Into<String>) {
+        let finding = self.finding(Finding::info, key, message.into());
+        self.report.push(finding);
+    }
+
     pub(super) fn warn_unknown(&mut self, key: &str, nearest: Option<&str>) {
-        let message = "ignored: not a property of a Kafka producer".to_owned();
+        let client = match self.client {
+            Client::Producer => "producer",
+            Client::Consumer => "consumer",
+        };
+        let message = format!("ignored: not a property of a Kafka {client}");
         let finding = self.finding(Finding::warning, key, message).nearest(nearest);
         self.report.push(finding);
     }

@@ -1,39 +1,23 @@
-//! Every key of a Java producer, so that a mistyped one is told from an unused one. Keys that
+//! Every key of a Java producer and consumer, so that a mistyped one is told from an unused one. Keys that
 //! nobody here acts on are still checked for the type that Java wants.
 
 use millrace_settings::nearest::nearest;
 
-use super::java::{Case, JavaValues};
+use super::java::{Case, Client, JavaValues};
 
-/// Keys that the other files of this module act on.
+/// Keys of both kinds of clients that the other files of this module act on.
 const TRANSLATED: &[&str] = &[
-    "acks",
-    "batch.size",
     "bootstrap.servers",
-    "buffer.memory",
     "client.dns.lookup",
     "client.id",
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.type",
-    "compression.zstd.level",
     "connections.max.idle.ms",
-    "delivery.timeout.ms",
-    "enable.idempotence",
     "enable.metrics.push",
-    "linger.ms",
-    "max.block.ms",
-    "max.in.flight.requests.per.connection",
-    "max.request.size",
     "metadata.max.age.ms",
     "metadata.recovery.strategy",
-    "partitioner.class",
-    "partitioner.ignore.keys",
     "receive.buffer.bytes",
     "reconnect.backoff.max.ms",
     "reconnect.backoff.ms",
     "request.timeout.ms",
-    "retries",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
     "sasl.jaas.config",
@@ -55,7 +39,52 @@ const TRANSLATED: &[&str] = &[
     "ssl.truststore.location",
     "ssl.truststore.password",
     "ssl.truststore.type",
+];
+
+/// The same of producers only.
+const TRANSLATED_PRODUCER: &[&str] = &[
+    "acks",
+    "batch.size",
+    "buffer.memory",
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.type",
+    "compression.zstd.level",
+    "delivery.timeout.ms",
+    "enable.idempotence",
+    "linger.ms",
+    "max.block.ms",
+    "max.in.flight.requests.per.connection",
+    "max.request.size",
+    "partitioner.class",
+    "partitioner.ignore.keys",
+    "retries",
     "transactional.id",
+];
+
+/// The same of consumers only.
+const TRANSLATED_CONSUMER: &[&str] = &[
+    "allow.auto.create.topics",
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "check.crcs",
+    "client.rack",
+    "cloudevent.invalid.kind.plural",
+    "cloudevent.invalid.transformer.enabled",
+    "enable.auto.commit",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+    "fetch.min.bytes",
+    "group.instance.id",
+    "group.protocol",
+    "group.remote.assignor",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "max.poll.records",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
 ];
 
 /// The type that Java wants of a value that is not used here.
@@ -77,18 +106,31 @@ const ANY: Type = Type::Whole(i64::MIN, i64::MAX);
 const QUIET: &[(&str, Type)] = &[
     ("auto.include.jmx.reporter", Type::Boolean),
     ("interceptor.classes", Type::Text),
-    ("key.serializer", Type::Text),
-    ("metadata.max.idle.ms", Type::Whole(5000, i64::MAX)),
     ("metadata.recovery.rebootstrap.trigger.ms", Type::Whole(0, i64::MAX)),
     ("metric.reporters", Type::Text),
     ("metrics.num.samples", Type::Whole(1, i64::MAX)),
     ("metrics.recording.level", Type::Word(&["INFO", "DEBUG", "TRACE"])),
     ("metrics.sample.window.ms", Type::Whole(0, i64::MAX)),
+    ("socket.connection.setup.timeout.max.ms", ANY),
+];
+
+/// The same of producers only.
+const QUIET_PRODUCER: &[(&str, Type)] = &[
+    ("key.serializer", Type::Text),
+    ("metadata.max.idle.ms", Type::Whole(5000, i64::MAX)),
     ("partitioner.adaptive.partitioning.enable", Type::Boolean),
     ("partitioner.availability.timeout.ms", Type::Whole(0, i64::MAX)),
-    ("socket.connection.setup.timeout.max.ms", ANY),
     ("transaction.timeout.ms", ANY),
     ("value.serializer", Type::Text),
+];
+
+/// The same of consumers only. No call of ours waits for a broker, so there is no use for
+/// `default.api.timeout.ms`; topics are subscribed to by name only.
+const QUIET_CONSUMER: &[(&str, Type)] = &[
+    ("default.api.timeout.ms", Type::Whole(0, i64::MAX)),
+    ("exclude.internal.topics", Type::Boolean),
+    ("key.deserializer", Type::Text),
+    ("value.deserializer", Type::Text),
 ];
 
 /// Without effect here, which somebody may count on.
@@ -131,19 +173,20 @@ const UNUSED: &[(&str, Type)] = &[
 
 /// Warns about keys that have no effect and refuses values of the wrong type among them.
 pub(super) fn check_others(java: &mut JavaValues<'_>) {
+    let (translated, quiet) = of(java.client());
     for entry in java.properties().entries() {
         let key = entry.key.as_str();
         let find = |table: &'static [(&'static str, Type)]| table.iter().find(|row| row.0 == key);
-        if TRANSLATED.contains(&key) {
+        if TRANSLATED.contains(&key) || translated.contains(&key) {
             continue;
         }
-        if let Some((_, wanted)) = find(QUIET) {
+        if let Some((_, wanted)) = find(QUIET).or_else(|| find(quiet)) {
             check(java, key, *wanted);
         } else if let Some((_, wanted)) = find(UNUSED) {
             check(java, key, *wanted);
             java.warn(key, "has no effect here");
         } else {
-            java.warn_unknown(key, nearest(key, names()));
+            java.warn_unknown(key, nearest(key, names(java.client())));
         }
     }
     if java.is_set("bootstrap.servers") {
@@ -151,9 +194,18 @@ pub(super) fn check_others(java: &mut JavaValues<'_>) {
     }
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
-    let quiet = QUIET.iter().map(|row| row.0);
-    TRANSLATED.iter().copied().chain(quiet).chain(UNUSED.iter().map(|row| row.0))
+/// The tables of one kind of client.
+fn of(client: Client) -> (&'static [&'static str], &'static [(&'static str, Type)]) {
+    match client {
+        Client::Producer => (TRANSLATED_PRODUCER, QUIET_PRODUCER),
+        Client::Consumer => (TRANSLATED_CONSUMER, QUIET_CONSUMER),
+    }
+}
+
+fn names(client: Client) -> impl Iterator<Item = &'static str> {
+    let (translated, quiet) = of(client);
+    let typed = [QUIET, quiet, UNUSED].into_iter().flatten().map(|row| row.0);
+    TRANSLATED.iter().chain(translated).copied().chain(typed)
 }
 
 fn check(java: &mut JavaValues<'_>, key: &str, wanted: Type) {

@@ -1,4 +1,4 @@
-//! TLS and SASL keys of a producer file (platform.md 4.4). They take effect only on clients
+//! TLS and SASL keys of a client's file (platform.md 4.4). They take effect only on clients
 //! whose credentials choose a protocol that uses them (platform.md 3.3).
 
 use super::{jaas, java::JavaValues};
