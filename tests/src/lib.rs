@@ -22,6 +22,7 @@ pub mod ports;
 pub mod process;
 pub mod producer;
 pub mod properties;
+pub mod python;
 pub mod records;
 pub mod rig;
 mod running;

@@ -43,6 +43,8 @@ pub struct Stage {
     pub tail: Tail,
     /// The contract it started with.
     pub contract: Contract,
+    /// How it was started; another dispatcher started like this is in the same groups.
+    pub setup: Setup,
     plans: BTreeMap<String, Plan>,
     bootstrap: String,
 }
@@ -135,13 +137,15 @@ impl StageSetup<'_> {
             }
             contract = contract.with(plan.to_resource());
         }
-        let dispatcher = start(&self.setup.contract(contract.to_bytes()));
+        let setup = self.setup.contract(contract.to_bytes());
+        let dispatcher = start(&setup);
         Stage {
             dispatcher,
             subscriber: self.subscriber,
             groups,
             tail: Tail::of(&bootstrap),
             contract,
+            setup,
             plans: self.plans.into_iter().map(|plan| (plan.name.clone(), plan)).collect(),
             bootstrap,
         }

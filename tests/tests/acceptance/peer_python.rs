@@ -1,14 +1,13 @@
 //! Python's confluent-kafka as a second opinion on partitions: same keys, same places.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use millrace_tests::binaries;
-use millrace_tests::broker::{Broker, in_ci};
+use millrace_tests::broker::Broker;
 use millrace_tests::http::Request;
 use millrace_tests::matrix;
 use millrace_tests::matrix::Variant;
+use millrace_tests::python;
 use millrace_tests::rig::{Rig, unique};
 use millrace_tests::wait::{SOON, until};
 use serde_json::json;
@@ -17,11 +16,11 @@ const KEYS: usize = 200;
 
 matrix! {
     fn r080_partitions_of_the_python_client(variant: Variant) {
-        let Some(python) = python() else { return };
+        let Some(python) = python::script("partitions.py") else { return };
         let rig = Rig::own(variant, |setup| setup);
         let keys: Vec<String> =
             (0..KEYS).map(|number| format!("key {number} \u{e9}{}", "x".repeat(number % 40))).collect();
-        let theirs = partitions_by_python(&python, Broker::shared(variant.broker).bootstrap(), &rig.topics.c, &keys);
+        let theirs = partitions_by_python(python, Broker::shared(variant.broker).bootstrap(), &rig.topics.c, &keys);
         for key in &keys {
             let event = json!({ "specversion": "1.0", "id": unique(), "source": "/s", "type": "t", "partitionkey": key });
             rig.accepted(&Request::structured("/ns/a", event.to_string()));
@@ -36,27 +35,14 @@ matrix! {
     }
 }
 
-/// The interpreter with confluent-kafka, that `tests/python.sh fetch` sets up.
-fn python() -> Option<PathBuf> {
-    let python = binaries::root().join(".python/bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    assert!(!in_ci(), "there is no {}, and CI skips nothing", python.display());
-    eprintln!("SKIPPED: no confluent-kafka for Python; run tests/python.sh fetch");
-    None
-}
-
 fn partitions_by_python(
-    python: &PathBuf,
+    mut python: Command,
     bootstrap: &str,
     topic: &str,
     keys: &[String],
 ) -> Vec<i32> {
-    let script = binaries::root().join("tests/python/partitions.py");
-    let mut command = Command::new(python);
-    command.arg(script).args([bootstrap, topic]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("Python runs");
+    python.args([bootstrap, topic]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = python.spawn().expect("Python runs");
     let mut input = child.stdin.take().expect("its input is piped");
     for key in keys {
         writeln!(input, "{key}").unwrap();

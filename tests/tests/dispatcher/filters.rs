@@ -110,7 +110,7 @@ cases! { Broker;
         judge(case);
     }
 
-    /// Java throws here, and then cannot end the egress (dispatcher.md W8). That it ends is in `lifecycle`.
+    /// Java throws here, and then cannot end the egress (dispatcher.md W8). That ours ends is in `filters_alone`.
     fn d054_prefix_and_suffix_on_absent_attributes(case, |plan| {
         let plan = dialects(plan, "no1", json!([prefix("subject", "x")]));
         let plan = dialects(plan, "no2", json!([suffix("subject", "x")]));

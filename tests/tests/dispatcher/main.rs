@@ -8,7 +8,10 @@
 
 mod dead_letter;
 mod filters;
+mod filters_alone;
 mod invalid;
+mod lanes;
+mod offsets;
 mod overrides;
 mod plain;
 mod reply;
@@ -21,6 +24,8 @@ const DECLARED: &[&[millrace_tests::stage::Declared]] = &[
     dead_letter::CASES,
     filters::CASES,
     invalid::CASES,
+    lanes::CASES,
+    offsets::CASES,
     overrides::CASES,
     plain::CASES,
     reply::CASES,
