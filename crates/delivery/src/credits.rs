@@ -3,8 +3,11 @@
 mod line;
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
 
 use line::Line;
 
@@ -22,17 +25,27 @@ pub struct Credits {
     shared: Arc<Shared>,
 }
 
-/// One who takes credits, like a partition on its shard. Dropping it leaves the line, but gives
-/// nothing back: what it took ends when its events end.
-pub struct Waiter {
+/// One who takes credits: a shard, or a partition on it. Dropping it leaves the line, but gives
+/// nothing back: what it took comes back through any seat or the [`Credits`] as its events end.
+pub struct Seat {
     shared: Arc<Shared>,
     wake: Wake,
     id: u64,
     in_line: Cell<bool>,
 }
 
+/// All seats are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("all {seats} seats of these credits are taken: one is needed for each who takes some")]
+pub struct NoSeat {
+    /// How many there are.
+    pub seats: usize,
+}
+
 struct Shared {
     limit: usize,
+    /// How many may sit at once, which bounds the line.
+    seats: usize,
     in_flight: AtomicUsize,
     /// The length of the line, written under its lock.
     waiting: AtomicUsize,
@@ -40,10 +53,11 @@ struct Shared {
 }
 
 impl Credits {
-    /// `limit` is the effective `max.poll.records`; 0 counts as 1.
-    pub fn new(limit: usize) -> Self {
+    /// `limit` is the effective `max.poll.records`; `seats` bounds those who take credits at a time.
+    pub fn new(limit: NonZeroUsize, seats: usize) -> Self {
         let shared = Shared {
-            limit: limit.max(1),
+            limit: limit.get(),
+            seats,
             in_flight: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             line: Mutex::new(Line::default()),
@@ -51,11 +65,15 @@ impl Credits {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Somebody new who will ask for credits. `wake` is called whenever it was refused and there
-    /// may be some now.
-    pub fn waiter(&self, wake: Wake) -> Waiter {
-        let id = self.shared.line().number();
-        Waiter { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false) }
+    /// Somebody new who will ask for credits, until it is dropped. `wake` is called when it was
+    /// refused and there may be some now.
+    ///
+    /// # Errors
+    /// When all seats are taken.
+    pub fn join(&self, wake: Wake) -> Result<Seat, NoSeat> {
+        let seats = self.shared.seats;
+        let id = self.shared.line().sit(seats).ok_or(NoSeat { seats })?;
+        Ok(Seat { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false) })
     }
 
     /// Events on their way, from 0 to `2 * limit - 1`.
@@ -63,7 +81,7 @@ impl Credits {
         self.shared.in_flight.load(SeqCst)
     }
 
-    /// Gives back what any waiter took.
+    /// Gives back what was taken by any seat.
     ///
     /// # Panics
     /// When more comes back than was taken: the bound would be gone.
@@ -72,11 +90,11 @@ impl Credits {
     }
 }
 
-impl Waiter {
+impl Seat {
     /// Takes up to `wanted` credits, at most the limit. After 0 (of more than 0 wanted) it stands in
-    /// line. Once woken it must take, [`Waiter::decline`] or be dropped: the others leave room for it
+    /// line. Once woken it must take, [`Seat::decline`] or be dropped: the others leave room for it
     /// until then.
-    pub fn take(&self, wanted: usize) -> usize {
+    pub fn try_take(&self, wanted: usize) -> usize {
         if wanted == 0 {
             return 0;
         }
@@ -111,6 +129,14 @@ impl Waiter {
         taken
     }
 
+    /// Gives back what was taken by this seat or another.
+    ///
+    /// # Panics
+    /// When more comes back than was taken.
+    pub fn give_back(&self, credits: usize) {
+        self.shared.give_back(credits);
+    }
+
     /// Nothing is wanted any more: out of the line.
     pub fn decline(&self) {
         if self.in_line.get() {
@@ -126,9 +152,10 @@ impl Waiter {
     }
 }
 
-impl Drop for Waiter {
+impl Drop for Seat {
     fn drop(&mut self) {
         self.decline();
+        self.shared.line().rise();
     }
 }
 

@@ -16,7 +16,7 @@ mod retry_after;
 mod verdict;
 
 pub use course::{Course, Fate, Hold, Loss, Outcome, Plan, Step, Target};
-pub use credits::{Credits, Waiter, Wake};
+pub use credits::{Credits, NoSeat, Seat, Wake};
 pub use offsets::{OffsetTracker, Received};
 pub use poll_interval::{POLL_INTERVAL_MS_MAX, max_poll_interval_ms};
 pub use rate::RateLimiter;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::Wake;
 
-/// The line. As long as there are partitions of the egress in the process.
+/// The line, never longer than there are seats taken.
 #[derive(Default)]
 pub(super) struct Line {
     places: VecDeque<Place>,
+    /// How many sit.
+    seated: usize,
     numbers: u64,
 }
 
@@ -20,10 +22,19 @@ struct Place {
 }
 
 impl Line {
-    /// A number that nobody else has.
-    pub(super) fn number(&mut self) -> u64 {
+    /// A seat, as a number that nobody else has; `None` when all are taken.
+    pub(super) fn sit(&mut self, seats: usize) -> Option<u64> {
+        if self.seated >= seats {
+            return None;
+        }
+        self.seated += 1;
         self.numbers = self.numbers.wrapping_add(1);
-        self.numbers
+        Some(self.numbers)
+    }
+
+    /// A seat is free again.
+    pub(super) fn rise(&mut self) {
+        self.seated = self.seated.saturating_sub(1);
     }
 
     pub(super) fn len(&self) -> usize {
