@@ -1,6 +1,6 @@
 //! The acceptance cases of dispatcher.md 18 that a filter alone decides: 46 to 68.
 
-use millrace_event::{Event, Scratch, decode_http};
+use millrace_event::{Additions, Event, Overrides, Record, Scratch, decode_http, decode_record};
 use millrace_filter::{Filter, Mode};
 
 /// The event of these cases, with further headers.
@@ -169,6 +169,41 @@ fn case_68_what_does_not_parse_is_refused() {
             error.to_string().starts_with("CESQL expression, character 8: expected"),
             "{error}"
         );
+    }
+}
+
+#[test]
+fn additions_to_a_record_are_seen_with_their_types() {
+    let headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_type", "t"),
+        ("ce_source", "/s"),
+        ("ce_id", "1"),
+        ("ce_env", "dev"),
+    ];
+    let record = Record {
+        topic: "t",
+        partition: 3,
+        offset: 4_294_967_296,
+        timestamp_ms: 0,
+        key: None,
+        headers: headers.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes()))),
+        value: None,
+    };
+    let overrides = Overrides::new([("env", "prod")]).0;
+    let mut scratch = Scratch::new();
+    let additions = Additions { overrides: &overrides, failure: None };
+    let event = decode_record(record, &additions, &mut scratch).unwrap();
+    assert!(exact([("env", "prod"), ("knativekafkaoffset", "4294967296")]).matches(&event));
+    // The partition has 32 bits and is a number; the offset has 64 and is a text.
+    for (expression, passes) in [
+        ("env = 'prod' AND knativekafkapartition + 1 = 4", true),
+        ("TRUE = knativekafkapartition", false),
+        ("knativekafkaoffset = '4294967296'", true),
+        ("knativekafkaoffset > 0", false),
+    ] {
+        let filter = Filter::cesql(expression, Mode::Lax).unwrap();
+        assert_eq!(filter.matches(&event), passes, "{expression}");
     }
 }
 

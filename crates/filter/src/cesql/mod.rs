@@ -39,7 +39,7 @@ pub const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
 
 /// How deep an expression may nest. Chains of `AND`, `OR` and `XOR` count as one level, every
 /// bracket, prefix and other operator as one each. It bounds the stack of parser and evaluator.
-pub const NESTING_MAX: usize = 100;
+pub const NESTING_MAX: usize = 64;
 
 /// The longest text `CONCAT` and `CONCAT_WS` make, in bytes; more is an error with an empty text.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;

@@ -1,6 +1,7 @@
 //! What does not compile, and what its error says.
 
 use super::super::{CesqlError, EXPRESSION_BYTES_MAX, Expression, Mode, NESTING_MAX, parse};
+use super::{JSON, with_event};
 
 #[track_caller]
 fn refused(expression: &str, mode: Mode) -> CesqlError {
@@ -91,4 +92,21 @@ fn depth_and_length_are_bounded() {
     Expression::compile(&chain, Mode::Lax).unwrap();
     let error = refused(&chain.repeat(2), Mode::Lax);
     assert!(matches!(error, CesqlError::TooLong { .. }), "{error}");
+}
+
+#[test]
+fn the_deepest_expressions_need_little_stack() {
+    let depths = [("(", ")"), ("NOT ", ""), ("ABS(", ")"), ("1 IN (id, ", ")"), ("id = ", "")];
+    let work = move || {
+        for (open, close) in depths {
+            let deepest = (1..=NESTING_MAX).rev().find_map(|levels| {
+                let text = format!("{}id{}", open.repeat(levels), close.repeat(levels));
+                Expression::compile(&text, Mode::Lax).ok()
+            });
+            let deepest = deepest.unwrap();
+            with_event(JSON, |event| deepest.passes(event));
+        }
+    };
+    // Half of what threads get by default; optimised code needs far less.
+    std::thread::Builder::new().stack_size(1024 * 1024).spawn(work).unwrap().join().unwrap();
 }
