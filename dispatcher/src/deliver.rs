@@ -1,0 +1,293 @@
+//! One record from Kafka to its fate: decode, filter, then the course that its answers take.
+//!
+//! The order of steps is `millrace_delivery::Course`'s; the requests are written by `outgoing`; here
+//! they meet the pools, the clock and the numbers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_client::{AttemptError, Response};
+use millrace_delivery::{Course, Fate, Loss, Outcome, Step, Target, Verdict, retry_after_ms};
+use millrace_event::Failure;
+use millrace_kafka::Message;
+use millrace_observe::limit::KeyedLimit;
+use millrace_observe::limited;
+use millrace_shard::clock;
+
+use crate::edition::Edition;
+use crate::lane::Lane;
+use crate::meters::{Leg, TypeMeters};
+use crate::outgoing::{self, Outgoing, Prepared};
+use crate::replies::{self, ReplyEvent};
+
+static INVALID: KeyedLimit = KeyedLimit::new();
+static FAILED: KeyedLimit = KeyedLimit::new();
+static LOST: KeyedLimit = KeyedLimit::new();
+
+/// Of a failed answer so much is kept for `knativeerrordata`.
+const ERROR_BODY_BYTES: usize = Failure::BODY_BYTES_MAX;
+
+/// What is known of a delivery while it is under way.
+struct Delivery<'a> {
+    lane: &'a Lane,
+    edition: &'a Edition,
+    message: &'a Arc<Message>,
+    /// The request to the subscriber.
+    event: Outgoing,
+    /// The request to the dead letter sink, once it is needed.
+    dead: Option<Outgoing>,
+    /// The event of an answer, once there is one.
+    reply: Option<ReplyEvent>,
+    /// Why the subscriber's side failed last.
+    failure: Option<Failure>,
+    /// The last answer of the subscriber.
+    status: Option<u16>,
+    /// What failed last, for the log.
+    trouble: String,
+}
+
+/// Delivers a record; what it comes to is in the numbers, and told.
+pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Arc<Message>) -> Fate {
+    let begun = clock::now_us();
+    let prepared = outgoing::prepare(lane, edition, message, None);
+    let filtered = clock::now_us();
+    let (event, types) = match prepared {
+        Prepared::Send(event, types) => (event, types),
+        Prepared::Filtered(types) => {
+            types.processed(millis(begun, filtered));
+            return Fate::Filtered;
+        }
+        Prepared::Invalid(error) => {
+            edition.meters.discarded(error.reason());
+            limited!(by INVALID, &edition.plan.uid; error,
+                topic = %lane.link.topic, partition = lane.link.partition, offset = message.offset(),
+                consumerGroup = %edition.plan.group, error = %error,
+                "A record is not an event; it is discarded.");
+            return Fate::Discarded;
+        }
+    };
+    types.processed(millis(begun, filtered));
+    let mut delivery = Delivery {
+        lane,
+        edition,
+        message,
+        event,
+        dead: None,
+        reply: None,
+        failure: None,
+        status: None,
+        trouble: String::new(),
+    };
+    delivery.run(&types, filtered).await
+}
+
+impl Delivery<'_> {
+    async fn run(&mut self, types: &TypeMeters, since: u64) -> Fate {
+        let mut latency = Some(since);
+        let mut dispatched = |status: Option<u16>| {
+            if let Some(since) = latency.take() {
+                types.dispatched(status, millis(since, clock::now_us()));
+            }
+        };
+        let (mut course, mut step) = Course::start();
+        loop {
+            let (to, attempt, after_ms) = match step {
+                Step::Send { to, attempt, after_ms } => (to, attempt, after_ms),
+                Step::End(fate) => {
+                    if fate != Fate::Cancelled {
+                        dispatched(self.status);
+                    }
+                    self.tell(fate);
+                    return fate;
+                }
+            };
+            if to == Target::DeadLetter {
+                dispatched(self.status);
+            }
+            if attempt > 1 {
+                self.edition.meters.retried(leg(to));
+            }
+            let outcome = if self.lane.pause(Duration::from_millis(after_ms)).await {
+                match to {
+                    Target::Subscriber => self.to_subscriber().await,
+                    Target::DeadLetter => self.to_dead_letter().await,
+                    Target::Reply => self.forward_reply().await,
+                }
+            } else {
+                Outcome::Cancelled
+            };
+            step = course.next(&self.edition.course, outcome, self.lane.shard.random());
+        }
+    }
+
+    async fn to_subscriber(&mut self) -> Outcome {
+        let edition = self.edition;
+        let answer = edition.meters.attempt(Leg::Subscriber, edition.subscriber.post(
+            self.event.request(edition.reply_bytes, ERROR_BODY_BYTES),
+            edition.plan.timeout,
+        ));
+        let answer = answer.await;
+        self.status = answer.as_ref().ok().map(|response| response.status);
+        self.judge(answer)
+    }
+
+    async fn to_dead_letter(&mut self) -> Outcome {
+        let edition = self.edition;
+        let Some(pool) = &edition.dead_letter else { return Outcome::Hopeless };
+        if self.dead.is_none() {
+            let destination = &edition.plan.destination;
+            let none = || Failure::without_response(destination);
+            let failure = self.failure.take().unwrap_or_else(none);
+            match outgoing::prepare(self.lane, edition, self.message, Some(&failure)) {
+                Prepared::Send(event, _) => self.dead = Some(event),
+                // It was an event that passes a moment ago, and it is the same record.
+                Prepared::Filtered(_) | Prepared::Invalid(_) => return Outcome::Hopeless,
+            }
+        }
+        let Some(dead) = &self.dead else { return Outcome::Hopeless };
+        let request = dead.request(edition.reply_bytes, ERROR_BODY_BYTES);
+        let answer = edition.meters.attempt(Leg::DeadLetter, pool.post(request, edition.plan.timeout));
+        let answer = answer.await;
+        self.judge(answer)
+    }
+
+    /// What an answer of the subscriber or the sink means.
+    fn judge(&mut self, answer: Result<Response, AttemptError>) -> Outcome {
+        let edition = self.edition;
+        let destination = &edition.plan.destination;
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return self.unanswered(&error),
+        };
+        if Verdict::of_status(response.status) != Verdict::Success {
+            return self.refused(&response);
+        }
+        let shard = &self.lane.shard;
+        match replies::read(&edition.plan.reply, &response, &mut shard.scratch.borrow_mut()) {
+            Ok(reply) => self.reply = reply,
+            Err(error) => {
+                self.failure = Some(Failure::without_response(destination));
+                self.trouble = format!("it answered {} with something that is no event: {error}; \
+                    a successful answer must be empty or an event", response.status);
+                return Outcome::Hopeless;
+            }
+        }
+        let reply = self.reply.is_some();
+        Outcome::Answered { status: response.status, retry_after_ms: None, reply }
+    }
+
+    async fn forward_reply(&mut self) -> Outcome {
+        let edition = self.edition;
+        let Some(reply) = &self.reply else { return Outcome::Hopeless };
+        match reply {
+            ReplyEvent::Request(event) => {
+                let Some(pool) = &edition.reply else { return Outcome::Hopeless };
+                let request = event.request(0, ERROR_BODY_BYTES);
+                let answer =
+                    edition.meters.attempt(Leg::Reply, pool.post(request, edition.plan.timeout));
+                match answer.await {
+                    Ok(response) if Verdict::of_status(response.status) == Verdict::Success => {
+                        let status = response.status;
+                        Outcome::Answered { status, retry_after_ms: None, reply: false }
+                    }
+                    Ok(response) => self.refused(&response),
+                    Err(error) => self.unanswered(&error),
+                }
+            }
+            ReplyEvent::Record(record) => {
+                let producer = self.lane.shard.reply_producer(&edition.plan.bootstrap);
+                let Some(producer) = producer else {
+                    self.failed("there is no producer for replies".to_owned());
+                    return Outcome::Hopeless;
+                };
+                match producer.send(record).await {
+                    Ok(()) => Outcome::Written,
+                    Err(error) => {
+                        self.failed(format!("the reply was not written to its topic: {error}"));
+                        Outcome::Hopeless
+                    }
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, trouble: String) {
+        self.failure = Some(Failure::without_response(&self.edition.plan.destination));
+        self.trouble = trouble;
+    }
+
+    fn unanswered(&mut self, error: &AttemptError) -> Outcome {
+        if matches!(error, AttemptError::Closed) {
+            return Outcome::Cancelled;
+        }
+        self.failed(error.to_string());
+        Outcome::Unanswered
+    }
+
+    fn refused(&mut self, response: &Response) -> Outcome {
+        self.failure = Some(Failure::with_response(
+            &self.edition.plan.destination,
+            response.status,
+            &response.body,
+            response.headers(),
+        ));
+        self.trouble = format!("it answered {}", response.status);
+        let asked = response.header("retry-after");
+        let retry_after_ms = asked.and_then(|value| retry_after_ms(value, epoch_ms()));
+        Outcome::Answered { status: response.status, retry_after_ms, reply: false }
+    }
+
+    /// Says what became of it, where that is not what everybody hopes for.
+    fn tell(&self, fate: Fate) {
+        let plan = &self.edition.plan;
+        let link = &self.lane.link;
+        let offset = self.message.offset();
+        self.edition.meters.fate(fate);
+        match fate {
+            Fate::DeadLettered { reply_lost: false } => limited!(by FAILED, &plan.uid; warn,
+                topic = %link.topic, partition = link.partition, offset, trigger = %plan.name(),
+                destination = plan.destination, error = self.trouble,
+                "An event was not delivered; the dead letter sink has it."),
+            Fate::DeadLettered { reply_lost: true } => limited!(by FAILED, &plan.uid; warn,
+                topic = %link.topic, partition = link.partition, offset, trigger = %plan.name(),
+                destination = plan.destination, error = self.trouble,
+                "The dead letter sink has an event, but its answer could not be passed on."),
+            Fate::Lost(loss) => limited!(by LOST, &plan.uid; error,
+                topic = %link.topic, partition = link.partition, offset, trigger = %plan.name(),
+                destination = plan.destination, error = self.trouble,
+                deadLetterSink = loss == Loss::SinkFailed,
+                "An event was delivered nowhere and is given up."),
+            Fate::Delivered | Fate::Filtered | Fate::Discarded | Fate::Cancelled => {}
+        }
+    }
+}
+
+fn leg(target: Target) -> Leg {
+    match target {
+        Target::Subscriber => Leg::Subscriber,
+        Target::DeadLetter => Leg::DeadLetter,
+        Target::Reply => Leg::Reply,
+    }
+}
+
+fn millis(from_us: u64, to_us: u64) -> u64 {
+    to_us.saturating_sub(from_us) / 1000
+}
+
+fn epoch_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A body that is part of a record, sent from where it lies.
+pub(crate) fn body_of(message: &Arc<Message>, range: std::ops::Range<usize>) -> Bytes {
+    struct Value(Arc<Message>);
+    impl AsRef<[u8]> for Value {
+        fn as_ref(&self) -> &[u8] {
+            self.0.value().unwrap_or_default()
+        }
+    }
+    let value = Bytes::from_owner(Value(message.clone()));
+    if range.end <= value.len() { value.slice(range) } else { Bytes::new() }
+}

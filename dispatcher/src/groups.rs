@@ -1,0 +1,254 @@
+//! The groups thread: one plain thread that owns every consumer group membership.
+//!
+//! It answers rebalances, hands partitions to shards, commits what the shards have settled, and
+//! starts, updates and ends egresses as the contract says. It never waits for one egress: each is a
+//! state machine ([`member`]) that is looked at when its consumer, one of its partitions or the
+//! clock has news.
+
+mod assign;
+mod close;
+mod commit;
+mod member;
+mod numbers;
+mod reconcile;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hashbrown::{HashMap, HashSet};
+use millrace_contract::Contract;
+use millrace_kafka::Producer;
+use millrace_kafka::properties::ConsumerSettings;
+use millrace_kafka::properties::ProducerSettings;
+use millrace_observe::Registry;
+use millrace_shard::Mailbox;
+
+use crate::link::Nudges;
+use crate::plan::PlanOptions;
+use crate::shard::Command;
+
+pub(crate) use member::Wanted;
+pub(crate) use reconcile::Refused;
+
+use member::Member;
+use numbers::Numbers;
+
+/// How often deadlines, commits and stalls are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// The same while no egress runs.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+/// An egress that could not be started is tried again after this (dispatcher.md 2.2).
+const RETRY: Duration = Duration::from_secs(5);
+
+/// News for the groups thread.
+pub(crate) enum Word {
+    /// A contract to bring about.
+    Apply(Arc<Contract>),
+    /// End all egresses within this time.
+    Drain(Duration),
+    /// A consumer has events.
+    Consumer { member: u64 },
+    /// A partition has been let go of by its shard.
+    Finished { member: u64 },
+    /// A paused partition wants records.
+    Hungry { member: u64 },
+}
+
+/// How the rest of the program talks to the groups thread.
+#[derive(Clone)]
+pub(crate) struct GroupsHandle {
+    words: Sender<Word>,
+    drained: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl GroupsHandle {
+    /// Brings the egresses in line with a contract, soon.
+    pub(crate) fn apply(&self, contract: Arc<Contract>) {
+        let _ = self.words.send(Word::Apply(contract));
+    }
+
+    /// Starts to end all egresses: no more records, what is in flight gets `within` to finish, what
+    /// is done is committed, the groups are left.
+    pub(crate) fn drain(&self, within: Duration) {
+        let _ = self.words.send(Word::Drain(within));
+    }
+
+    /// Waits until all egresses have ended; false when the time is over first. Blocks.
+    pub(crate) fn wait_drained(&self, deadline: Instant) -> bool {
+        let (drained, changed) = &*self.drained;
+        let mut guard = drained.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if *guard || left.is_zero() {
+                return *guard;
+            }
+            let waited = changed.wait_timeout(guard, left);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// What the groups thread works with and never changes.
+pub(crate) struct Settings {
+    pub(crate) consumer: Result<ConsumerSettings, String>,
+    pub(crate) producer: Result<ProducerSettings, String>,
+    pub(crate) plan: PlanOptions,
+    /// For what is in flight when an egress ends.
+    pub(crate) drain: Duration,
+    /// For what is in flight when a partition is taken away.
+    pub(crate) revoke_drain: Duration,
+    pub(crate) client_metrics: bool,
+}
+
+/// A shard as the groups thread sees it.
+pub(crate) struct ShardSeat {
+    pub(crate) commands: Mailbox<Command>,
+    pub(crate) nudges: Arc<Nudges>,
+    /// Partitions that it owns now.
+    pub(crate) load: usize,
+}
+
+/// All that the thread owns.
+pub(crate) struct Groups {
+    settings: Settings,
+    registry: Registry,
+    numbers: Numbers,
+    shards: Vec<ShardSeat>,
+    members: HashMap<u64, Member>,
+    by_uid: HashMap<Arc<str>, u64>,
+    contract: Option<Arc<Contract>>,
+    refused: Vec<Refused>,
+    retry_at: Option<Instant>,
+    next_id: u64,
+    words: Sender<Word>,
+    draining: bool,
+    next_tick: Instant,
+    /// Shards that have a producer for replies to topics of these bootstrap servers.
+    reply_producers: HashSet<(usize, Arc<str>)>,
+    /// Where producers go to be closed.
+    closing: Sender<Producer>,
+}
+
+/// Starts the thread. It ends with the process.
+pub(crate) fn start(
+    settings: Settings,
+    registry: Registry,
+    shards: Vec<ShardSeat>,
+    words: (Sender<Word>, Receiver<Word>),
+) -> std::io::Result<GroupsHandle> {
+    let drained = Arc::new((Mutex::new(false), Condvar::new()));
+    let handle = GroupsHandle { words: words.0.clone(), drained: drained.clone() };
+    let groups = Groups {
+        numbers: Numbers::new(&registry),
+        settings,
+        registry,
+        shards,
+        members: HashMap::new(),
+        by_uid: HashMap::new(),
+        contract: None,
+        refused: Vec::new(),
+        retry_at: None,
+        next_id: 0,
+        words: words.0,
+        draining: false,
+        next_tick: Instant::now(),
+        reply_producers: HashSet::new(),
+        closing: close_producers()?,
+    };
+    std::thread::Builder::new()
+        .name("groups".to_owned())
+        .spawn(move || {
+            let mut groups = groups;
+            groups.run(&words.1, &drained);
+        })?;
+    Ok(handle)
+}
+
+/// A thread that closes producers: that waits for what they still have to send.
+fn close_producers() -> std::io::Result<Sender<Producer>> {
+    const WITHIN: Duration = Duration::from_secs(5);
+    let (sender, receiver) = channel::<Producer>();
+    std::thread::Builder::new().name("producers".to_owned()).spawn(move || {
+        for producer in receiver {
+            producer.close(WITHIN, |_| {});
+        }
+    })?;
+    Ok(sender)
+}
+
+/// The channel to the groups thread; shards need its sending side before the thread runs.
+pub(crate) fn words() -> (Sender<Word>, Receiver<Word>) {
+    channel()
+}
+
+impl Groups {
+    fn run(&mut self, words: &Receiver<Word>, drained: &(Mutex<bool>, Condvar)) {
+        loop {
+            let wait = self.next_tick.saturating_duration_since(Instant::now());
+            match words.recv_timeout(wait) {
+                Ok(word) => self.hear(word),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(word) = words.try_recv() {
+                self.hear(word);
+            }
+            if Instant::now() >= self.next_tick {
+                self.tick();
+            }
+            if self.draining && self.members.is_empty() {
+                let (done, changed) = drained;
+                *done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                changed.notify_all();
+            }
+        }
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Apply(contract) => {
+                if !self.draining {
+                    self.contract = Some(contract);
+                    self.refused.clear();
+                    self.reconcile();
+                }
+            }
+            Word::Drain(within) => {
+                self.draining = true;
+                self.contract = None;
+                self.retry_at = None;
+                let members: Vec<u64> = self.members.keys().copied().collect();
+                for member in members {
+                    self.close(member, within, None);
+                }
+            }
+            Word::Consumer { member } => self.serve(member),
+            Word::Finished { member } => self.step(member),
+            Word::Hungry { member } => self.resume(member),
+        }
+        // Words of other threads shall not wait for a tick that comes late.
+        if self.next_tick > Instant::now() + TICK {
+            self.next_tick = Instant::now() + TICK;
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        self.next_tick = now + if self.members.is_empty() { IDLE_TICK } else { TICK };
+        let members: Vec<u64> = self.members.keys().copied().collect();
+        for member in members {
+            self.step(member);
+            self.commit_if_due(member, now);
+            self.watch_stalls(member, now);
+        }
+        if self.retry_at.is_some_and(|at| now >= at) {
+            self.retry_at = None;
+            self.reconcile();
+        }
+        if let Some(at) = self.retry_at {
+            self.next_tick = self.next_tick.min(at);
+        }
+        self.numbers.show(&self.members, self.refused.len());
+    }
+}

@@ -1,0 +1,248 @@
+//! From the contract to running egresses: what starts, what changes its ways, what starts anew, what
+//! ends. One egress that cannot run stops no other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hashbrown::HashMap;
+use millrace_contract::diff::{EgressChange, egress_change};
+use millrace_contract::model::Contract;
+use millrace_delivery::RateLimiter;
+use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
+use millrace_shard::politeness::start_politely;
+
+use super::assign::tell;
+use super::member::{Member, Wanted};
+use super::{Groups, RETRY, Word};
+use crate::plan::{Plan, PlanError, ReplyPlan};
+use crate::replies;
+use crate::seat::EgressSeat;
+use crate::shard::Command;
+
+/// Java's bound when the file has no `max.poll.records` (dispatcher.md 8.1).
+const POLL_RECORDS: u32 = 50;
+
+/// An egress that does not run, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) uid: Arc<str>,
+    pub(crate) reason: String,
+}
+
+/// Why an egress cannot be started.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("the consumer properties file cannot be used: {0}")]
+    Settings(String),
+    #[error("the consumer cannot be made: {0}")]
+    Consumer(#[from] millrace_kafka::CreateError),
+    #[error("the consumer cannot be made: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("the topics cannot be subscribed to: {0}")]
+    Subscribe(millrace_kafka::GroupError),
+}
+
+impl Groups {
+    /// Brings what runs in line with the contract in force.
+    pub(super) fn reconcile(&mut self) {
+        let Some(contract) = self.contract.clone() else { return };
+        let wanted = wanted(&contract);
+        let refused_before = std::mem::take(&mut self.refused);
+        let gone: Vec<u64> = self
+            .by_uid
+            .iter()
+            .filter(|(uid, _)| !wanted.contains_key(*uid))
+            .map(|(_, id)| *id)
+            .collect();
+        let drain = self.settings.drain;
+        for id in gone {
+            self.close(id, drain, None);
+        }
+        for (uid, wanted) in wanted {
+            match self.by_uid.get(&uid) {
+                None => self.start(&wanted),
+                Some(id) => self.change(*id, wanted),
+            }
+        }
+        for refused in &self.refused {
+            if !refused_before.contains(refused) {
+                tracing::error!(egress.uid = %refused.uid, error = refused.reason,
+                    "An egress of the contract does not run; it is tried again every five seconds.");
+            }
+        }
+        if !self.refused.is_empty() {
+            self.retry_at = Some(Instant::now() + RETRY);
+        }
+    }
+
+    fn change(&mut self, id: u64, wanted: Wanted) {
+        let drain = self.settings.drain;
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if let Some(closing) = &mut member.closing {
+            // It comes back when the old one has gone.
+            closing.next = Some(Box::new(wanted));
+            return;
+        }
+        match egress_change(
+            (&member.wanted.resource, &member.wanted.egress, &member.wanted.bundles),
+            (&wanted.resource, &wanted.egress, &wanted.bundles),
+        ) {
+            EgressChange::Keep => {}
+            EgressChange::Restart => self.close(id, drain, Some(Box::new(wanted))),
+            EgressChange::Update => match Plan::build(&wanted, &self.settings.plan) {
+                Ok(plan) => self.update(id, wanted, plan),
+                Err(error) => {
+                    // What the contract says now cannot be done, and what it said before must not.
+                    self.refuse(&wanted.egress.uid, &error);
+                    self.close(id, drain, None);
+                }
+            },
+        }
+    }
+
+    /// Another filter, destination or delivery: the group is not left.
+    fn update(&mut self, id: u64, wanted: Wanted, plan: Plan) {
+        let plan = Arc::new(plan);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.wanted = wanted;
+        member.plan = plan.clone();
+        tracing::info!(consumerGroup = %plan.group, trigger = %plan.name(), "An egress has changed.");
+        let shards: Vec<usize> = member.lanes.iter().map(|lane| lane.shard).collect();
+        for shard in shards {
+            self.ensure_replies(shard, &plan);
+        }
+        for shard in &self.shards {
+            tell(&shard.commands, Command::Update { member: id, plan: plan.clone() });
+        }
+        self.drop_unused_replies();
+    }
+
+    /// Starts an egress, or notes why not.
+    pub(super) fn start(&mut self, wanted: &Wanted) {
+        if self.draining {
+            return;
+        }
+        if let Err(error) = self.try_start(wanted) {
+            self.refuse(&wanted.egress.uid, &error);
+            self.retry_at.get_or_insert(Instant::now() + RETRY);
+        }
+    }
+
+    fn refuse(&mut self, uid: &Arc<str>, error: &dyn std::error::Error) {
+        self.refused.push(Refused { uid: uid.clone(), reason: error.to_string() });
+    }
+
+    fn try_start(&mut self, wanted: &Wanted) -> Result<(), StartError> {
+        let plan = Arc::new(Plan::build(wanted, &self.settings.plan)?);
+        let settings = self.settings.consumer.as_ref();
+        let settings = settings.map_err(|reason| StartError::Settings(reason.clone()))?;
+        let batch = settings.max_poll_records.unwrap_or(POLL_RECORDS);
+        let interval = settings.auto_commit_interval;
+        self.next_id = self.next_id.wrapping_add(1);
+        let id = self.next_id;
+        let mut options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
+        options.max_poll_interval_ms = Some(plan.max_poll_interval_ms);
+        let words = self.words.clone();
+        let wake = Arc::new(move || {
+            let _ = words.send(Word::Consumer { member: id });
+        });
+        // The threads of the client shall not preempt shards when woken.
+        let consumer = start_politely(|| Consumer::create(&options, wake))??;
+        consumer
+            .subscribe(plan.topics.iter().map(|topic| &**topic))
+            .map_err(StartError::Subscribe)?;
+        let owner = self.registry.owner(&plan.uid);
+        let seats = self.shards.len();
+        let seat = Arc::new(EgressSeat::new(id, owner, batch, seats, &plan));
+        let now = Instant::now();
+        self.by_uid.insert(plan.uid.clone(), id);
+        tracing::info!(consumerGroup = %plan.group, trigger = %plan.name(),
+            destination = plan.destination, ordered = plan.ordered, "An egress starts.");
+        self.members.insert(
+            id,
+            Member {
+                wanted: wanted.clone(),
+                plan,
+                seat,
+                consumer,
+                lanes: Vec::new(),
+                revoking: None,
+                closing: None,
+                committing: None,
+                next_commit: now + interval,
+                later: Default::default(),
+            },
+        );
+        // What came before the wake-ups were set up raises none.
+        self.serve(id);
+        Ok(())
+    }
+
+    /// Gives a shard the producer that replies to topics of this egress need.
+    pub(super) fn ensure_replies(&mut self, shard: usize, plan: &Plan) {
+        if !matches!(plan.reply, ReplyPlan::Topic(_)) {
+            return;
+        }
+        let key = (shard, plan.bootstrap.clone());
+        if self.reply_producers.contains(&key) {
+            return;
+        }
+        let settings = match &self.settings.producer {
+            Ok(settings) => settings,
+            Err(reason) => {
+                tracing::error!(trigger = %plan.name(), error = reason,
+                    "Replies cannot be written: the producer properties file cannot be used.");
+                return;
+            }
+        };
+        let options = ProducerOptions::new(settings, &plan.bootstrap, "millrace-replies");
+        let closing = self.closing.clone();
+        let created = start_politely(|| replies::create(&options, closing));
+        match created {
+            Ok(Ok(new)) => {
+                self.reply_producers.insert(key);
+                if let Some(shard) = self.shards.get(shard) {
+                    tell(&shard.commands, Command::Replies(Box::new(new)));
+                }
+            }
+            Ok(Err(error)) => tracing::error!(trigger = %plan.name(), error = %error,
+                "Replies cannot be written: their producer cannot be made."),
+            Err(error) => tracing::error!(trigger = %plan.name(), error = %error,
+                "Replies cannot be written: their producer cannot be made."),
+        }
+    }
+
+    /// Lets producers go whose last egress has ended.
+    pub(super) fn drop_unused_replies(&mut self) {
+        let members = &self.members;
+        let used = |bootstrap: &Arc<str>| {
+            members.values().any(|member| {
+                member.plan.bootstrap == *bootstrap
+                    && matches!(member.plan.reply, ReplyPlan::Topic(_))
+            })
+        };
+        let unused: Vec<_> =
+            self.reply_producers.iter().filter(|(_, bootstrap)| !used(bootstrap)).cloned().collect();
+        for key in unused {
+            self.reply_producers.remove(&key);
+            if let Some(shard) = self.shards.get(key.0) {
+                tell(&shard.commands, Command::DropReplies { bootstrap: key.1 });
+            }
+        }
+    }
+}
+
+/// All egresses of a contract.
+fn wanted(contract: &Contract) -> HashMap<Arc<str>, Wanted> {
+    let bundles: Arc<[String]> = contract.trust_bundles.clone().into();
+    let mut wanted = HashMap::new();
+    for resource in &contract.resources {
+        for egress in &resource.egresses {
+            let (resource, egress, bundles) = (resource.clone(), egress.clone(), bundles.clone());
+            wanted.insert(egress.uid.clone(), Wanted { resource, egress, bundles });
+        }
+    }
+    wanted
+}

@@ -1,0 +1,245 @@
+//! One partition of one egress on its shard: takes records as far as order and bounds allow, lets
+//! each be delivered, and settles offsets.
+//!
+//! A lane takes a record from the partition's queue only when it can deliver it: not taking is the
+//! back pressure, and librdkafka stops fetching for this partition alone.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_delivery::{Fate, OffsetTracker, Received};
+use millrace_kafka::{Message, PartitionQueue};
+use millrace_observe::limited;
+use millrace_shard::{LocalNotify, clock, sleep, spawn, yield_now};
+
+use crate::deliver;
+use crate::edition::Edition;
+use crate::link::{Link, Order};
+use crate::seat::{EgressSeat, ShardCredits};
+use crate::shard::{LaneSeat, Shard};
+
+/// Records taken without giving way to other tasks: filters that let nothing pass need no network.
+const TURN_RECORDS: usize = 64;
+
+/// See the head of this file.
+pub(crate) struct Lane {
+    pub(crate) link: Arc<Link>,
+    pub(crate) seat: Arc<EgressSeat>,
+    pub(crate) shard: Rc<Shard>,
+    /// How records are delivered; swapped when the contract changes.
+    edition: RefCell<Rc<Edition>>,
+    tracker: RefCell<OffsetTracker>,
+    in_flight: Cell<usize>,
+    /// Where order does not matter: this shard's place in the bound of the egress.
+    credits: Option<Rc<ShardCredits>>,
+    /// Something has changed that the lane's task should look at.
+    news: LocalNotify,
+    /// What is in flight is somebody else's now.
+    pub(crate) abandoned: LocalNotify,
+}
+
+impl Lane {
+    pub(crate) fn open(seat: LaneSeat, edition: Rc<Edition>, shard: &Rc<Shard>) -> Rc<Lane> {
+        let unordered = !edition.plan.ordered;
+        let credits = unordered.then(|| shard.credits(&seat.egress)).flatten();
+        let lane = Rc::new(Lane {
+            link: seat.link,
+            seat: seat.egress,
+            shard: shard.clone(),
+            edition: RefCell::new(edition),
+            tracker: RefCell::new(OffsetTracker::new()),
+            in_flight: Cell::new(0),
+            credits,
+            news: LocalNotify::new(),
+            abandoned: LocalNotify::new(),
+        });
+        spawn(lane.clone().work(seat.queue));
+        lane
+    }
+
+    /// Records taken from now on are delivered by this edition.
+    pub(crate) fn update(&self, edition: Rc<Edition>) {
+        self.edition.replace(edition);
+        self.news.notify_one();
+    }
+
+    /// There may be records, room, or an order.
+    pub(crate) fn look(&self) {
+        if self.link.order() == Order::Abandon {
+            self.abandoned.notify_all();
+        }
+        self.news.notify_one();
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.link.order() == Order::Abandon
+    }
+
+    async fn work(self: Rc<Self>, mut queue: PartitionQueue) {
+        if self.edition.borrow().plan.ordered {
+            self.take_one_by_one(&mut queue).await;
+        } else {
+            self.take_many(&mut queue).await;
+        }
+        // Before the partition is given up, so that no record is taken after it.
+        drop(queue);
+        while self.in_flight.get() > 0 && self.link.order() != Order::Abandon {
+            self.news.notified().await;
+        }
+        self.shard.close_lane(&self.link);
+        self.link.finish();
+    }
+
+    /// One record in flight, the next after its fate is settled (dispatcher.md 8.2).
+    async fn take_one_by_one(self: &Rc<Self>, queue: &mut PartitionQueue) {
+        let mut taken = VecDeque::new();
+        let mut turn = 0_usize;
+        while self.link.order() == Order::Run {
+            if self.in_flight.get() > 0 {
+                self.news.notified().await;
+                continue;
+            }
+            let Some(message) = taken.pop_front() else {
+                match self.seat.permits(self.seat.batch) {
+                    Ok(room) => {
+                        let found = self.poll(queue, room, &mut taken);
+                        self.seat.give_permits_back(room.saturating_sub(found));
+                        if found == 0 {
+                            self.news.notified().await;
+                        }
+                    }
+                    Err(wait_ms) => sleep(Duration::from_millis(wait_ms)).await,
+                }
+                continue;
+            };
+            self.begin(message);
+            give_way(&mut turn).await;
+        }
+    }
+
+    /// As many as the egress may have in flight, in the order in which they stand (8.1).
+    async fn take_many(self: &Rc<Self>, queue: &mut PartitionQueue) {
+        let mut taken = VecDeque::new();
+        let mut turn = 0_usize;
+        let Some(credits) = &self.credits else { return };
+        while self.link.order() == Order::Run {
+            let room = credits.take(&self.link, self.seat.batch);
+            if room == 0 {
+                self.news.notified().await;
+                continue;
+            }
+            let found = self.poll(queue, room, &mut taken);
+            credits.give_back(room.saturating_sub(found));
+            if found == 0 {
+                self.news.notified().await;
+                continue;
+            }
+            for message in taken.drain(..) {
+                if !self.begin(message) {
+                    credits.give_back(1);
+                }
+                give_way(&mut turn).await;
+            }
+        }
+        credits.leave(&self.link);
+    }
+
+    /// Takes up to `room` records that are there, and gives how many.
+    fn poll(
+        &self,
+        queue: &mut PartitionQueue,
+        room: usize,
+        into: &mut VecDeque<Message>,
+    ) -> usize {
+        let before = into.len();
+        queue.poll(room, |taken| match taken {
+            Ok(message) => into.push_back(message),
+            Err(trouble) => limited!(warn, topic = %self.link.topic,
+                partition = self.link.partition, error = %trouble, "A partition has trouble."),
+        });
+        let found = into.len().saturating_sub(before);
+        self.link.polled(found);
+        found
+    }
+
+    /// What lies between the last record and the end of the partition are transaction markers.
+    fn reached_end(&self, offset: i64) {
+        let skipped = self.tracker.borrow_mut().skipped_to(offset);
+        if skipped > 0 {
+            self.edition.borrow().meters.skipped(skipped);
+            self.publish();
+        }
+    }
+
+    /// Starts the delivery of a record; false when it is one that came before.
+    fn begin(self: &Rc<Self>, message: Message) -> bool {
+        let offset = message.offset();
+        let received = self.tracker.borrow_mut().received(offset);
+        let Received::New { skipped } = received else { return false };
+        let edition = self.edition.borrow().clone();
+        if skipped > 0 {
+            edition.meters.skipped(skipped);
+        }
+        self.in_flight.set(self.in_flight.get().saturating_add(1));
+        edition.meters.in_flight(1);
+        self.publish();
+        let lane = self.clone();
+        spawn(async move {
+            let fate = deliver::deliver(&lane, &edition, &Arc::new(message)).await;
+            edition.meters.in_flight(-1);
+            lane.end(offset, &fate, &edition);
+        });
+        true
+    }
+
+    fn end(&self, offset: i64, fate: &Fate, edition: &Edition) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        if fate.is_settled() && !self.is_abandoned() {
+            self.tracker.borrow_mut().settle(offset);
+            self.publish();
+        }
+        if let Some(credits) = &self.credits {
+            credits.give_back(1);
+        }
+        self.news.notify_one();
+    }
+
+    fn publish(&self) {
+        let tracker = self.tracker.borrow();
+        self.link.progress(tracker.committable(), tracker.open(), tracker.oldest_open(), clock::coarse_ms());
+    }
+
+    /// Waits; false when the record was abandoned meanwhile.
+    pub(crate) async fn pause(&self, wait: Duration) -> bool {
+        if self.is_abandoned() {
+            return false;
+        }
+        if !wait.is_zero() {
+            either(sleep(wait), self.abandoned.notified()).await;
+        }
+        !self.is_abandoned()
+    }
+}
+
+async fn give_way(turn: &mut usize) {
+    *turn = turn.wrapping_add(1);
+    if turn.is_multiple_of(TURN_RECORDS) {
+        yield_now().await;
+    }
+}
+
+/// Ends with the first of two waits. Both may be dropped at any time.
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let mut one = std::pin::pin!(one);
+    let mut other = std::pin::pin!(other);
+    std::future::poll_fn(|cx| {
+        if one.as_mut().poll(cx).is_ready() {
+            return std::task::Poll::Ready(());
+        }
+        other.as_mut().poll(cx)
+    })
+    .await;
+}
