@@ -222,7 +222,8 @@ impl Exchange<'_> {
                 self.drain_from_now_on();
                 BUFFER_BYTES
             } else {
-                usize::try_from(body.missing()).unwrap_or(usize::MAX).min(BODY_STEP_BYTES)
+                let missing = usize::try_from(body.missing()).unwrap_or(usize::MAX);
+                missing.clamp(ROOM_BYTES, BODY_STEP_BYTES)
             };
             if self.read(room, Stage::Body).await? == 0 {
                 body.end_of_stream()?;

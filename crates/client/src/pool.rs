@@ -23,6 +23,8 @@ use crate::target::{Host, Target};
 /// A server's word on how long it keeps a connection is believed up to here.
 const SERVER_KEEP_ALIVE_S_MAX: u64 = 3_600;
 
+/// No attempt lasts longer, whatever is asked for: timers count no further than some years.
+const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How old a name may be whose addresses all refused.
 const REFUSED_LIFETIME_MS: u64 = 1_000;
 
@@ -178,19 +180,17 @@ fn prefix(shared: &Shared, target: &Target, headers: &[u8]) -> Vec<u8> {
 
 impl Inner {
     async fn attempt(&self, request: Request<'_>) -> Result<Response, Failure> {
-        let timeout_ms = u64::try_from(request.timeout.as_millis()).unwrap_or(u64::MAX);
+        let timeout = request.timeout.min(TIMEOUT_MAX);
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let times = Times {
             due_ms: clock::coarse_ms().saturating_add(timeout_ms),
-            timeout: request.timeout,
+            timeout,
             silence: self.shared.options.idle_timeout,
         };
-        let _permit =
-            self.queue.permit(request.timeout).await.map_err(|refused| match refused {
-                NoPermit::Closed => Failure::Closed,
-                NoPermit::TimedOut => {
-                    Failure::Timeout { stage: Stage::Waiting, limit: request.timeout }
-                }
-            })?;
+        let _permit = self.queue.permit(timeout).await.map_err(|refused| match refused {
+            NoPermit::Closed => Failure::Closed,
+            NoPermit::TimedOut => Failure::Timeout { stage: Stage::Waiting, limit: timeout },
+        })?;
         let mut end = HeadEnd::default();
         let pieces =
             [&self.prefix, request.headers, end.write(request.body), request.body.unwrap_or(b"")];
@@ -405,16 +405,34 @@ impl Default for HeadEnd {
 impl HeadEnd {
     fn write(&mut self, body: Option<&[u8]>) -> &[u8] {
         let Some(body) = body else { return b"\r\n" };
-        let mut room = &mut self.bytes[..];
-        let size = room.len();
-        // 16 bytes of name, at most 20 digits, 4 of line ends: always fits.
-        let written = std::io::Write::write_fmt(
-            &mut room,
-            format_args!("content-length: {}\r\n\r\n", body.len()),
-        );
-        debug_assert!(written.is_ok());
-        let used = size.saturating_sub(room.len());
-        self.bytes.get(..used).unwrap_or_default()
+        const NAME: &[u8] = b"content-length: ";
+        const END: &[u8] = b"\r\n\r\n";
+        let mut left = body.len();
+        let digits = std::iter::from_fn(|| {
+            let digit = b'0' | u8::try_from(left.checked_rem(10)?).ok()?;
+            left /= 10;
+            Some((digit, left == 0))
+        });
+        // Backwards from the end, where the digits come out in order: at most 20 of them, so that
+        // all fits.
+        let mut at = self.bytes.iter_mut().rev();
+        let mut used = 0_usize;
+        let mut put = |byte: u8| {
+            if let Some(place) = at.next() {
+                *place = byte;
+                used = used.saturating_add(1);
+            }
+        };
+        END.iter().rev().for_each(|byte| put(*byte));
+        for (digit, is_last) in digits {
+            put(digit);
+            if is_last {
+                break;
+            }
+        }
+        NAME.iter().rev().for_each(|byte| put(*byte));
+        let start = self.bytes.len().saturating_sub(used);
+        self.bytes.get(start..).unwrap_or_default()
     }
 }
 
@@ -458,6 +476,10 @@ mod tests {
     fn head_ends_with_the_length_of_a_body() {
         assert_eq!(HeadEnd::default().write(None), b"\r\n");
         assert_eq!(HeadEnd::default().write(Some(b"")), b"content-length: 0\r\n\r\n");
-        assert_eq!(HeadEnd::default().write(Some(b"abc")), b"content-length: 3\r\n\r\n");
+        for length in [3, 10, 99, 100, 1_048_576] {
+            let body = vec![0; length];
+            let expected = format!("content-length: {length}\r\n\r\n");
+            assert_eq!(HeadEnd::default().write(Some(&body)), expected.as_bytes());
+        }
     }
 }
