@@ -1,9 +1,14 @@
-//! What has to change for a new contract: running ingresses against the ones it asks for.
+//! What has to change for a new contract: running ingresses against the ones it asks for. Egresses
+//! are in [`egress`].
+
+mod egress;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Contract, Part, Reason, Rejection, Resource};
+
+pub use egress::{EgressChange, EgressStep, InContract, Wanted, egress_change, egresses};
 
 /// What a new contract means for one `uid` with an ingress.
 #[derive(Clone, Debug, PartialEq, Eq)]
