@@ -85,13 +85,13 @@ macro_rules! plan_or_same {
 /// transactions and rebalances.
 #[macro_export]
 macro_rules! on_apache {
-    ($($(#[$meta:meta])* fn $name:ident($argument:ident: Variant) $body:block)+) => {$(
+    ($($(#[$meta:meta])* fn $name:ident($argument:ident: $type:ty) $body:block)+) => {$(
         $(#[$meta])*
         mod $name {
             #[allow(unused_imports, reason = "a case may need nothing of its file")]
             use super::*;
 
-            fn case($argument: $crate::matrix::Variant) $body
+            fn case($argument: $type) $body
 
             #[test]
             fn apache() {
