@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use millrace_contract::Resource;
 use millrace_contract::model::{Egress, Endpoint, Reply};
-use millrace_kafka::properties::{ProducerRefused, ProducerSettings, translate_producer};
+use millrace_kafka::properties::{
+    ConsumerRefused, ConsumerSettings, ProducerRefused, ProducerSettings, translate_consumer,
+    translate_producer,
+};
 use millrace_process::check::{self, Section, pair};
 use millrace_process::cli;
 use millrace_process::observability::Observability;
@@ -24,7 +27,7 @@ pub(crate) struct Settings {
     pub(crate) observability: Observability,
     pub(crate) webclient: WebClientOptions,
     /// With a refusal the process runs, but no egress starts, and each says why.
-    pub(crate) consumer: Properties,
+    pub(crate) consumer: Result<ConsumerSettings, ConsumerRefused>,
     /// With a refusal, egresses that reply to a topic do not start.
     pub(crate) producer: Result<ProducerSettings, ProducerRefused>,
 }
@@ -39,6 +42,7 @@ impl Settings {
         let webclient = Properties::load(&env.webclient_config, report);
         let webclient = webclient.map(|file| WebClientOptions::read(&file, report));
         let consumer = Properties::load(&env.consumer_config, report);
+        let consumer = consumer.map(|file| translate_consumer(&file, report));
         let producer = Properties::load(&env.common.producer_config, report);
         let producer = producer.map(|file| translate_producer(&file, report));
         Some(Self {
@@ -87,6 +91,7 @@ fn sections(settings: &Settings) -> Vec<Section> {
     vec![
         check::observability(&settings.env.common, &settings.observability),
         ("http client", webclient(&settings.webclient)),
+        ("consumer", consumer(&settings.consumer)),
         ("producer", producer(&settings.producer)),
     ]
 }
@@ -97,10 +102,8 @@ fn webclient(options: &WebClientOptions) -> Vec<(String, String)> {
     vec![
         pair("maxPoolSize", options.connections_max),
         pair("idleTimeout", limit(options.idle_timeout)),
-        pair("readIdleTimeout", limit(options.read_idle_timeout)),
-        pair("writeIdleTimeout", limit(options.write_idle_timeout)),
         pair("keepAlive", options.keep_alive),
-        pair("keepAliveTimeout", limit(options.keep_alive_timeout)),
+        pair("keepAliveTimeout", seconds(options.keep_alive_timeout)),
         pair("connectTimeout", seconds(options.connect_timeout)),
         pair("maxInitialLineLength", options.line_bytes_max),
         pair("maxHeaderSize", options.headers_bytes_max),
@@ -108,6 +111,24 @@ fn webclient(options: &WebClientOptions) -> Vec<(String, String)> {
         pair("tcpNoDelay", options.socket.nodelay),
         pair("tcpKeepAlive", options.socket.keepalive.is_some()),
     ]
+}
+
+fn consumer(consumer: &Result<ConsumerSettings, ConsumerRefused>) -> Vec<(String, String)> {
+    let settings = match consumer {
+        Ok(settings) => settings,
+        Err(_) => return vec![pair("refused", "no egress starts; see the errors below")],
+    };
+    let records = settings.max_poll_records.map_or("not set".to_owned(), |it| it.to_string());
+    let plural = &settings.invalid_kind_plural;
+    let mut pairs = vec![
+        pair("max.poll.records", records),
+        pair("auto.commit.interval.ms", settings.auto_commit_interval.as_millis()),
+        pair("cloudevent.invalid.transformer.enabled", settings.transformer_enabled),
+        pair("cloudevent.invalid.kind.plural", plural),
+    ];
+    // What follows is what the client library gets, in its own names.
+    pairs.extend(check::client(&settings.librdkafka));
+    pairs
 }
 
 fn producer(producer: &Result<ProducerSettings, ProducerRefused>) -> Vec<(String, String)> {

@@ -3,21 +3,18 @@
 //! The order of steps is `millrace_delivery::Course`'s; the requests are written by `outgoing`; here
 //! they meet the pools, the clock and the numbers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use millrace_client::{AttemptError, Response};
-use millrace_delivery::{Course, Fate, Loss, Outcome, Step, Target, Verdict, retry_after_ms};
+use millrace_client::{AttemptError, Keep, Pool, Response};
+use millrace_delivery::{Course, Fate, Loss, Outcome, Step, Target, retry_after_ms};
 use millrace_event::Failure;
 use millrace_kafka::Message;
 use millrace_observe::limit::KeyedLimit;
-use millrace_observe::limited;
+use millrace_observe::{EventMeters, Target as Whom, limited};
 use millrace_shard::clock;
 
 use crate::edition::Edition;
 use crate::lane::Lane;
-use crate::meters::{Leg, TypeMeters};
 use crate::outgoing::{self, Outgoing, Prepared};
 use crate::replies::{self, ReplyEvent};
 
@@ -32,7 +29,7 @@ const ERROR_BODY_BYTES: usize = Failure::BODY_BYTES_MAX;
 struct Delivery<'a> {
     lane: &'a Lane,
     edition: &'a Edition,
-    message: &'a Arc<Message>,
+    message: &'a Message,
     /// The request to the subscriber.
     event: Outgoing,
     /// The request to the dead letter sink, once it is needed.
@@ -48,18 +45,18 @@ struct Delivery<'a> {
 }
 
 /// Delivers a record; what it comes to is in the numbers, and told.
-pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Arc<Message>) -> Fate {
+pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Message) -> Fate {
     let begun = clock::now_us();
     let prepared = outgoing::prepare(lane, edition, message, None);
     let filtered = clock::now_us();
     let (event, types) = match prepared {
         Prepared::Send(event, types) => (event, types),
         Prepared::Filtered(types) => {
-            types.processed(millis(begun, filtered));
+            edition.meters.processed(&types, millis(begun, filtered));
             return Fate::Filtered;
         }
         Prepared::Invalid(error) => {
-            edition.meters.discarded(error.reason());
+            edition.meters.discarded_invalid(error.reason());
             limited!(by INVALID, &edition.plan.uid; error,
                 topic = %lane.link.topic, partition = lane.link.partition, offset = message.offset(),
                 consumerGroup = %edition.plan.group, error = %error,
@@ -67,7 +64,7 @@ pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Arc<Messag
             return Fate::Discarded;
         }
     };
-    types.processed(millis(begun, filtered));
+    edition.meters.processed(&types, millis(begun, filtered));
     let mut delivery = Delivery {
         lane,
         edition,
@@ -83,11 +80,12 @@ pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Arc<Messag
 }
 
 impl Delivery<'_> {
-    async fn run(&mut self, types: &TypeMeters, since: u64) -> Fate {
+    async fn run(&mut self, types: &EventMeters, since: u64) -> Fate {
         let mut latency = Some(since);
+        let meters = &self.edition.meters;
         let mut dispatched = |status: Option<u16>| {
             if let Some(since) = latency.take() {
-                types.dispatched(status, millis(since, clock::now_us()));
+                meters.dispatched(types, status, millis(since, clock::now_us()));
             }
         };
         let (mut course, mut step) = Course::start();
@@ -106,7 +104,7 @@ impl Delivery<'_> {
                 dispatched(self.status);
             }
             if attempt > 1 {
-                self.edition.meters.retried(leg(to));
+                meters.retried(whom(to));
             }
             let outcome = if self.lane.pause(Duration::from_millis(after_ms)).await {
                 match to {
@@ -122,13 +120,9 @@ impl Delivery<'_> {
     }
 
     async fn to_subscriber(&mut self) -> Outcome {
-        let edition = self.edition;
-        let answer = edition.meters.attempt(Leg::Subscriber, edition.subscriber.post(
-            self.event.request(edition.reply_bytes, ERROR_BODY_BYTES),
-            edition.plan.timeout,
-        ));
-        let answer = answer.await;
-        self.status = answer.as_ref().ok().map(|response| response.status);
+        let pool = &self.edition.subscriber;
+        let answer = self.post(pool, Whom::Subscriber, &self.event, self.value()).await;
+        self.status = answer.as_ref().ok().map(Response::status);
         self.judge(answer)
     }
 
@@ -141,15 +135,33 @@ impl Delivery<'_> {
             let failure = self.failure.take().unwrap_or_else(none);
             match outgoing::prepare(self.lane, edition, self.message, Some(&failure)) {
                 Prepared::Send(event, _) => self.dead = Some(event),
-                // It was an event that passes a moment ago, and it is the same record.
+                // It was an event a moment ago, and it is the same record.
                 Prepared::Filtered(_) | Prepared::Invalid(_) => return Outcome::Hopeless,
             }
         }
         let Some(dead) = &self.dead else { return Outcome::Hopeless };
-        let request = dead.request(edition.reply_bytes, ERROR_BODY_BYTES);
-        let answer = edition.meters.attempt(Leg::DeadLetter, pool.post(request, edition.plan.timeout));
-        let answer = answer.await;
+        let answer = self.post(pool, Whom::DeadLetterSink, dead, self.value()).await;
         self.judge(answer)
+    }
+
+    fn value(&self) -> &[u8] {
+        self.message.value().unwrap_or_default()
+    }
+
+    async fn post(
+        &self,
+        pool: &Pool,
+        whom: Whom,
+        event: &Outgoing,
+        source: &[u8],
+    ) -> Result<Response, AttemptError> {
+        let edition = self.edition;
+        let success = if whom == Whom::Reply { 0 } else { edition.reply_bytes };
+        let keep = Keep { success, failure: ERROR_BODY_BYTES };
+        edition.meters.attempts_in_flight(whom, 1);
+        let answer = pool.post(event.request(source, keep, edition.plan.timeout)).await;
+        edition.meters.attempts_in_flight(whom, -1);
+        answer
     }
 
     /// What an answer of the subscriber or the sink means.
@@ -160,7 +172,7 @@ impl Delivery<'_> {
             Ok(response) => response,
             Err(error) => return self.unanswered(&error),
         };
-        if Verdict::of_status(response.status) != Verdict::Success {
+        if !response.is_success() {
             return self.refused(&response);
         }
         let shard = &self.lane.shard;
@@ -169,12 +181,12 @@ impl Delivery<'_> {
             Err(error) => {
                 self.failure = Some(Failure::without_response(destination));
                 self.trouble = format!("it answered {} with something that is no event: {error}; \
-                    a successful answer must be empty or an event", response.status);
+                    a successful answer must be empty or an event", response.status());
                 return Outcome::Hopeless;
             }
         }
         let reply = self.reply.is_some();
-        Outcome::Answered { status: response.status, retry_after_ms: None, reply }
+        Outcome::Answered { status: response.status(), retry_after_ms: None, reply }
     }
 
     async fn forward_reply(&mut self) -> Outcome {
@@ -183,12 +195,9 @@ impl Delivery<'_> {
         match reply {
             ReplyEvent::Request(event) => {
                 let Some(pool) = &edition.reply else { return Outcome::Hopeless };
-                let request = event.request(0, ERROR_BODY_BYTES);
-                let answer =
-                    edition.meters.attempt(Leg::Reply, pool.post(request, edition.plan.timeout));
-                match answer.await {
-                    Ok(response) if Verdict::of_status(response.status) == Verdict::Success => {
-                        let status = response.status;
+                match self.post(pool, Whom::Reply, event, &[]).await {
+                    Ok(response) if response.is_success() => {
+                        let status = response.status();
                         Outcome::Answered { status, retry_after_ms: None, reply: false }
                     }
                     Ok(response) => self.refused(&response),
@@ -203,6 +212,8 @@ impl Delivery<'_> {
                 };
                 match producer.send(record).await {
                     Ok(()) => Outcome::Written,
+                    // Nobody knows whether it was written: whoever has the partition next repeats it.
+                    Err(replies::ReplyError::Closing) => Outcome::Cancelled,
                     Err(error) => {
                         self.failed(format!("the reply was not written to its topic: {error}"));
                         Outcome::Hopeless
@@ -218,7 +229,7 @@ impl Delivery<'_> {
     }
 
     fn unanswered(&mut self, error: &AttemptError) -> Outcome {
-        if matches!(error, AttemptError::Closed) {
+        if error.is_closed() {
             return Outcome::Cancelled;
         }
         self.failed(error.to_string());
@@ -228,14 +239,14 @@ impl Delivery<'_> {
     fn refused(&mut self, response: &Response) -> Outcome {
         self.failure = Some(Failure::with_response(
             &self.edition.plan.destination,
-            response.status,
-            &response.body,
+            response.status(),
+            response.body(),
             response.headers(),
         ));
-        self.trouble = format!("it answered {}", response.status);
+        self.trouble = format!("it answered {}", response.status());
         let asked = response.header("retry-after");
         let retry_after_ms = asked.and_then(|value| retry_after_ms(value, epoch_ms()));
-        Outcome::Answered { status: response.status, retry_after_ms, reply: false }
+        Outcome::Answered { status: response.status(), retry_after_ms, reply: false }
     }
 
     /// Says what became of it, where that is not what everybody hopes for.
@@ -243,7 +254,12 @@ impl Delivery<'_> {
         let plan = &self.edition.plan;
         let link = &self.lane.link;
         let offset = self.message.offset();
-        self.edition.meters.fate(fate);
+        match fate {
+            Fate::DeadLettered { .. } => self.edition.meters.dead_lettered(),
+            Fate::Lost(Loss::NoSink) => self.edition.meters.lost("no_sink"),
+            Fate::Lost(Loss::SinkFailed) => self.edition.meters.lost("sink_failed"),
+            Fate::Delivered | Fate::Filtered | Fate::Discarded | Fate::Cancelled => {}
+        }
         match fate {
             Fate::DeadLettered { reply_lost: false } => limited!(by FAILED, &plan.uid; warn,
                 topic = %link.topic, partition = link.partition, offset, trigger = %plan.name(),
@@ -263,11 +279,11 @@ impl Delivery<'_> {
     }
 }
 
-fn leg(target: Target) -> Leg {
+fn whom(target: Target) -> Whom {
     match target {
-        Target::Subscriber => Leg::Subscriber,
-        Target::DeadLetter => Leg::DeadLetter,
-        Target::Reply => Leg::Reply,
+        Target::Subscriber => Whom::Subscriber,
+        Target::DeadLetter => Whom::DeadLetterSink,
+        Target::Reply => Whom::Reply,
     }
 }
 
@@ -278,16 +294,4 @@ fn millis(from_us: u64, to_us: u64) -> u64 {
 fn epoch_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// A body that is part of a record, sent from where it lies.
-pub(crate) fn body_of(message: &Arc<Message>, range: std::ops::Range<usize>) -> Bytes {
-    struct Value(Arc<Message>);
-    impl AsRef<[u8]> for Value {
-        fn as_ref(&self) -> &[u8] {
-            self.0.value().unwrap_or_default()
-        }
-    }
-    let value = Bytes::from_owner(Value(message.clone()));
-    if range.end <= value.len() { value.slice(range) } else { Bytes::new() }
 }

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use millrace_client::Pool;
+use millrace_delivery::{Hold, Plan as CoursePlan};
+use millrace_observe::EgressMeters;
 
-use crate::meters::EgressMeters;
 use crate::plan::{Endpoints, Plan, ReplyPlan};
 use crate::seat::EgressSeat;
 use crate::shard::Shard;
@@ -21,11 +22,19 @@ pub(crate) struct Edition {
     pub(crate) dead_letter: Option<Pool>,
     pub(crate) reply: Option<Pool>,
     pub(crate) meters: EgressMeters,
+    /// What each event's course depends on.
+    pub(crate) course: CoursePlan,
+    /// So much of a successful answer is wanted.
+    pub(crate) reply_bytes: usize,
 }
+
+/// How long an event is held before its dead letter sink is asked again.
+const HOLD: Hold = Hold { first_ms: 1_000, cap_ms: 60_000 };
 
 impl Edition {
     pub(crate) fn new(plan: Arc<Plan>, seat: Arc<EgressSeat>, shard: &Rc<Shard>) -> Edition {
-        let pool = |endpoints: &Endpoints| shard.clients.pool(endpoints.target.clone());
+        let pool =
+            |endpoints: &Endpoints| shard.client.pool(&endpoints.target, endpoints.headers.as_bytes());
         let common = &shard.common;
         Edition {
             subscriber: pool(&plan.subscriber),
@@ -34,7 +43,16 @@ impl Edition {
                 ReplyPlan::Url(url) => Some(pool(url)),
                 ReplyPlan::Topic(_) | ReplyPlan::Discard => None,
             },
-            meters: EgressMeters::new(&common.registry, &seat.owner, &plan.reference, common.meters),
+            meters: EgressMeters::new(&common.registry, &seat.owner, &plan.label, common.meters),
+            course: CoursePlan {
+                retry: plan.policy,
+                dead_letter: plan.dead_letter.is_some(),
+                hold: plan.hold.then_some(HOLD),
+            },
+            reply_bytes: match &plan.reply {
+                ReplyPlan::Discard => 0,
+                ReplyPlan::Topic(_) | ReplyPlan::Url(_) => common.reply_bytes_max,
+            },
             plan,
             seat,
         }

@@ -46,10 +46,11 @@ pub(crate) const HEALTHY_FILE: &str = "HEALTHY_FILE";
 
 /// Bounded by what one event may sensibly be; ten times Kafka's default record.
 const RESPONSE_BODY_DEFAULT: i64 = 4 << 20;
+const HEALTHY_DEFAULT: &str = "/tmp/healthy";
 const DAY_MS: i64 = 86_400_000;
 
 /// What the environment says, checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Env {
     pub(crate) common: CommonEnv,
     pub(crate) consumer_config: PathBuf,
@@ -60,14 +61,13 @@ pub(crate) struct Env {
     pub(crate) retry_after_max: Option<Duration>,
     /// Longest wait before a retry. `None` bounds none, as Java.
     pub(crate) backoff_max: Option<Duration>,
-    /// From 0 (none, as Java) to 1: share of each wait that is left to chance.
-    pub(crate) backoff_jitter: f64,
+    /// Share of each wait that is left to chance, in percent; 0 is none, as Java.
+    pub(crate) backoff_jitter_percent: u8,
     pub(crate) dead_letter_on_failure: OnLastFailure,
     pub(crate) drain: Duration,
     pub(crate) revoke_drain: Duration,
     pub(crate) resolve_interval: Duration,
     pub(crate) response_body_max: usize,
-    pub(crate) healthy_file: PathBuf,
 }
 
 /// What becomes of a record that neither subscriber nor dead letter sink took.
@@ -94,7 +94,7 @@ impl Env {
         let cesql_strict = read.flag(CESQL_STRICT);
         let retry_after_max = read.int_or(RETRY_AFTER_MAX_MS, 0, 0..=DAY_MS).map(bound);
         let backoff_max = read.int_or(BACKOFF_MAX_MS, 0, 0..=DAY_MS).map(bound);
-        let backoff_jitter = fraction(read, BACKOFF_JITTER);
+        let backoff_jitter_percent = percent(read, BACKOFF_JITTER);
         let endings = [("commit", OnLastFailure::Commit), ("hold", OnLastFailure::Hold)];
         let dead_letter_on_failure =
             read.one_of(DEAD_LETTER_ON_FAILURE, &endings, OnLastFailure::Commit);
@@ -103,7 +103,6 @@ impl Env {
         let resolve_interval = read.int_or(RESOLVE_INTERVAL_SECONDS, 30, 1..=3600).map(seconds);
         let response_body_max =
             read.int_or(RESPONSE_BODY_MAX_BYTES, RESPONSE_BODY_DEFAULT, 1024..=1 << 30);
-        let healthy_file = read.optional(HEALTHY_FILE);
         let common = CommonEnv::read(read);
         capacity?;
         Some(Self {
@@ -114,25 +113,33 @@ impl Env {
             cesql_strict,
             retry_after_max: retry_after_max?,
             backoff_max: backoff_max?,
-            backoff_jitter: backoff_jitter?,
+            backoff_jitter_percent: backoff_jitter_percent?,
             dead_letter_on_failure: dead_letter_on_failure?,
             drain: drain?,
             revoke_drain: revoke_drain?,
             resolve_interval: resolve_interval?,
             response_body_max: usize::try_from(response_body_max?).ok()?,
-            healthy_file: healthy_file.unwrap_or_else(|| "/tmp/healthy".to_owned()).into(),
         })
         .filter(|_| !report.has_errors())
     }
 }
 
-fn fraction(read: &mut Reader<'_>, name: &str) -> Option<f64> {
-    let Some(text) = read.optional(name) else { return Some(0.0) };
-    let value = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
-    if value.is_none() {
+/// The file whose existence means ready. It is removed before anything is checked: a process that
+/// ends for its settings must not look ready by what the one before has left.
+pub(crate) fn healthy_file(source: &dyn Source) -> PathBuf {
+    let text = source.text(HEALTHY_FILE).ok().flatten().filter(|text| !text.is_empty());
+    text.unwrap_or_else(|| HEALTHY_DEFAULT.to_owned()).into()
+}
+
+/// A share from 0 to 1, in percent.
+fn percent(read: &mut Reader<'_>, name: &str) -> Option<u8> {
+    let Some(text) = read.optional(name) else { return Some(0) };
+    let share = text.parse().ok().filter(|share: &f64| (0.0..=1.0).contains(share));
+    if share.is_none() {
         read.error(name, Some(&text), "must be a number from 0 to 1");
     }
-    value
+    // In range, so nothing is cut off.
+    share.map(|share| (share * 100.0).round() as u8)
 }
 
 /// Milliseconds, where 0 stands for "no bound".

@@ -9,7 +9,6 @@ mod assign;
 mod close;
 mod commit;
 mod member;
-mod numbers;
 mod reconcile;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -18,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
 use millrace_contract::Contract;
-use millrace_kafka::Producer;
+use millrace_kafka::{Producer, TopicPartition};
 use millrace_kafka::properties::ConsumerSettings;
 use millrace_kafka::properties::ProducerSettings;
-use millrace_observe::Registry;
-use millrace_shard::Mailbox;
+use millrace_observe::{GroupMeters, Registry};
+use millrace_shard::{Mailbox, clock};
 
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
@@ -32,10 +31,13 @@ pub(crate) use member::Wanted;
 pub(crate) use reconcile::Refused;
 
 use member::Member;
-use numbers::Numbers;
 
 /// How often deadlines, commits and stalls are looked at.
 const TICK: Duration = Duration::from_millis(50);
+/// How often numbers are brought up to date.
+const SHOW: Duration = Duration::from_secs(1);
+/// A partition whose oldest record waits so long counts as stalled (reliability.md R3).
+const STALLED_S: u64 = 60;
 /// The same while no egress runs.
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// An egress that could not be started is tried again after this (dispatcher.md 2.2).
@@ -98,7 +100,6 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     /// For what is in flight when a partition is taken away.
     pub(crate) revoke_drain: Duration,
-    pub(crate) client_metrics: bool,
 }
 
 /// A shard as the groups thread sees it.
@@ -113,7 +114,7 @@ pub(crate) struct ShardSeat {
 pub(crate) struct Groups {
     settings: Settings,
     registry: Registry,
-    numbers: Numbers,
+    numbers: GroupMeters,
     shards: Vec<ShardSeat>,
     members: HashMap<u64, Member>,
     by_uid: HashMap<Arc<str>, u64>,
@@ -124,6 +125,7 @@ pub(crate) struct Groups {
     words: Sender<Word>,
     draining: bool,
     next_tick: Instant,
+    next_show: Instant,
     /// Shards that have a producer for replies to topics of these bootstrap servers.
     reply_producers: HashSet<(usize, Arc<str>)>,
     /// Where producers go to be closed.
@@ -140,7 +142,7 @@ pub(crate) fn start(
     let drained = Arc::new((Mutex::new(false), Condvar::new()));
     let handle = GroupsHandle { words: words.0.clone(), drained: drained.clone() };
     let groups = Groups {
-        numbers: Numbers::new(&registry),
+        numbers: GroupMeters::new(&registry),
         settings,
         registry,
         shards,
@@ -153,6 +155,7 @@ pub(crate) fn start(
         words: words.0,
         draining: false,
         next_tick: Instant::now(),
+        next_show: Instant::now(),
         reply_producers: HashSet::new(),
         closing: close_producers()?,
     };
@@ -249,6 +252,38 @@ impl Groups {
         if let Some(at) = self.retry_at {
             self.next_tick = self.next_tick.min(at);
         }
-        self.numbers.show(&self.members, self.refused.len());
+        self.show(now);
+    }
+
+    /// Brings the numbers of all egresses up to date, about once a second.
+    fn show(&mut self, now: Instant) {
+        if now < self.next_show {
+            return;
+        }
+        self.next_show = now + SHOW;
+        let closing = self.members.values().filter(|member| member.closing.is_some()).count();
+        self.numbers.egresses("running", self.members.len().saturating_sub(closing));
+        self.numbers.egresses("ending", closing);
+        self.numbers.egresses("refused", self.refused.len());
+        let now_ms = clock::coarse_ms();
+        for member in self.members.values_mut() {
+            let ages = member.lanes.iter().filter_map(|lane| lane.link.oldest_ms());
+            let ages: Vec<u64> = ages.map(|since| now_ms.saturating_sub(since) / 1000).collect();
+            let stalled = ages.iter().filter(|age| **age >= STALLED_S).count();
+            let oldest = ages.iter().copied().max().unwrap_or(0);
+            member.meters.set(member.lanes.len(), stalled, oldest);
+            for lane in &member.lanes {
+                let place = TopicPartition {
+                    topic: lane.link.topic.clone(),
+                    partition: lane.link.partition,
+                };
+                let high = member.consumer.watermarks(&place).high;
+                let next = lane.link.committable().or(lane.committed);
+                if let (Some(high), Some(next)) = (high, next) {
+                    let behind = u64::try_from(high.saturating_sub(next)).unwrap_or(0);
+                    member.meters.lag(&lane.link.topic, lane.link.partition, behind);
+                }
+            }
+        }
     }
 }

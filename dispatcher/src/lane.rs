@@ -165,15 +165,6 @@ impl Lane {
         found
     }
 
-    /// What lies between the last record and the end of the partition are transaction markers.
-    fn reached_end(&self, offset: i64) {
-        let skipped = self.tracker.borrow_mut().skipped_to(offset);
-        if skipped > 0 {
-            self.edition.borrow().meters.skipped(skipped);
-            self.publish();
-        }
-    }
-
     /// Starts the delivery of a record; false when it is one that came before.
     fn begin(self: &Rc<Self>, message: Message) -> bool {
         let offset = message.offset();
@@ -184,18 +175,18 @@ impl Lane {
             edition.meters.skipped(skipped);
         }
         self.in_flight.set(self.in_flight.get().saturating_add(1));
-        edition.meters.in_flight(1);
+        edition.meters.records_in_flight(1);
         self.publish();
         let lane = self.clone();
         spawn(async move {
-            let fate = deliver::deliver(&lane, &edition, &Arc::new(message)).await;
-            edition.meters.in_flight(-1);
-            lane.end(offset, &fate, &edition);
+            let fate = deliver::deliver(&lane, &edition, &message).await;
+            edition.meters.records_in_flight(-1);
+            lane.end(offset, fate);
         });
         true
     }
 
-    fn end(&self, offset: i64, fate: &Fate, edition: &Edition) {
+    fn end(&self, offset: i64, fate: Fate) {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         if fate.is_settled() && !self.is_abandoned() {
             self.tracker.borrow_mut().settle(offset);

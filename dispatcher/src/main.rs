@@ -4,9 +4,21 @@
 //! Takes the place of the Java dispatcher of Knative's Kafka Broker, KafkaChannel and KafkaSource.
 #![forbid(unsafe_code)]
 
+mod app;
 mod check;
+mod deliver;
+mod edition;
 mod env;
+mod groups;
 mod healthy;
+mod lane;
+mod lifecycle;
+mod link;
+mod outgoing;
+mod plan;
+mod replies;
+mod seat;
+mod shard;
 mod webclient;
 
 use std::io::Write;
@@ -36,6 +48,25 @@ fn main() -> ExitCode {
         Command::Run => run(),
     }
 }
+
 fn run() -> ExitCode {
-    ExitCode::SUCCESS
+    let mut report = Report::new();
+    let Some(settings) = Settings::load(&ProcessEnvironment, &mut report) else {
+        eprintln!("The dispatcher cannot start with these settings:\n{report}");
+        std::process::exit(exit::CONFIG)
+    };
+    let log = match logging::start(&ProcessEnvironment, &settings.env.common) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    logging::findings(&report);
+    let ended = app::run(settings, log.flusher());
+    if let Err(error) = &ended {
+        tracing::error!(error = %error, "The dispatcher cannot run.");
+    }
+    drop(log);
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,67 +1,86 @@
 //! Events as requests: decoding a record, its filter, and the bytes that go out.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::time::Duration;
 
-use bytes::Bytes;
-use millrace_client::Request;
+use millrace_client::{Keep, Request};
 use millrace_event::{
     Additions, Body, Event, EventError, Failure, Record, Scratch, decode_record,
     decode_record_or_plain,
 };
 use millrace_kafka::Message;
+use millrace_observe::EventMeters;
 
-use crate::deliver::body_of;
 use crate::edition::Edition;
 use crate::lane::Lane;
-use crate::meters::TypeMeters;
 
 /// A record, looked at.
 pub(crate) enum Prepared {
-    Send(Outgoing, TypeMeters),
-    Filtered(TypeMeters),
+    Send(Outgoing, EventMeters),
+    Filtered(EventMeters),
     Invalid(EventError),
 }
 
-/// The parts of a request that belong to the event; cheap to send again.
+/// The parts of a request that belong to the event; may be sent again.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
-    headers: Bytes,
-    /// `None` for an event without data: no body, and no `content-length`.
-    body: Option<Bytes>,
+    headers: Vec<u8>,
+    body: Content,
+}
+
+/// Where a request's body stands.
+#[derive(Clone, Debug)]
+enum Content {
+    /// An event without data: no body, and no `content-length`.
+    None,
+    /// Part of the record's value, or of the answer, sent from where it lies.
+    Slice(Range<usize>),
+    Own(Vec<u8>),
 }
 
 impl Outgoing {
-    /// A request that keeps so many bytes of a successful answer, and of another one.
-    pub(crate) fn request(&self, keep_success: usize, keep_failure: usize) -> Request {
-        Request {
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-            keep_success,
-            keep_failure,
-        }
+    /// A request. `source` is the value or body that the event was decoded from.
+    pub(crate) fn request<'r>(
+        &'r self,
+        source: &'r [u8],
+        keep: Keep,
+        timeout: Duration,
+    ) -> Request<'r> {
+        let body = match &self.body {
+            Content::None => None,
+            Content::Slice(range) => Some(source.get(range.clone()).unwrap_or_default()),
+            Content::Own(bytes) => Some(bytes.as_slice()),
+        };
+        Request { headers: &self.headers, body, keep, timeout }
     }
 
-    /// The request of an event. `slice` finds its data where it was decoded from.
-    pub(crate) fn of_event(
-        event: &Event<'_>,
-        structured: bool,
-        slice: impl FnOnce(std::ops::Range<usize>) -> Bytes,
-    ) -> Outgoing {
+    /// The request of an event.
+    pub(crate) fn of_event(event: &Event<'_>, structured: bool) -> Outgoing {
         const HEADERS_BYTES: usize = 512;
         let mut headers = Vec::with_capacity(HEADERS_BYTES);
         if structured {
             headers.extend_from_slice(b"content-type: application/cloudevents+json\r\n");
             let mut json = Vec::new();
             event.write_structured(&mut json);
-            return Outgoing { headers: headers.into(), body: Some(json.into()) };
+            return Outgoing { headers, body: Content::Own(json) };
         }
         event.write_http_headers(&mut headers);
         let body = match event.body() {
-            Body::None => None,
-            Body::Slice(range) => Some(slice(range)),
-            Body::Apart(bytes) => Some(Bytes::copy_from_slice(bytes)),
+            Body::None => Content::None,
+            // Without bytes it goes as one without data (dispatcher.md 18, case 4).
+            Body::Slice(range) if range.is_empty() => Content::None,
+            Body::Slice(range) => Content::Slice(range),
+            Body::Apart(bytes) => Content::Own(bytes.to_vec()),
         };
-        Outgoing { headers: headers.into(), body }
+        Outgoing { headers, body }
+    }
+
+    /// The same with a body of its own, for an event whose source goes away.
+    pub(crate) fn detach(mut self, source: &[u8]) -> Outgoing {
+        if let Content::Slice(range) = &self.body {
+            self.body = Content::Own(source.get(range.clone()).unwrap_or_default().to_vec());
+        }
+        self
     }
 }
 
@@ -70,7 +89,7 @@ impl Outgoing {
 pub(crate) fn prepare(
     lane: &Lane,
     edition: &Edition,
-    message: &Arc<Message>,
+    message: &Message,
     failure: Option<&Failure>,
 ) -> Prepared {
     let scratch = &mut lane.shard.scratch.borrow_mut();
@@ -80,13 +99,11 @@ pub(crate) fn prepare(
         Ok(event) => event,
         Err(error) => return Prepared::Invalid(error),
     };
-    let types = edition.meters.of_type(event.event_type());
+    let types = edition.meters.event(event.event_type());
     if failure.is_none() && !plan.filter.matches(&event) {
         return Prepared::Filtered(types);
     }
-    let outgoing =
-        Outgoing::of_event(&event, plan.structured, |range| body_of(message, range));
-    Prepared::Send(outgoing, types)
+    Prepared::Send(Outgoing::of_event(&event, plan.structured), types)
 }
 
 fn decode<'a>(
@@ -100,7 +117,7 @@ fn decode<'a>(
         topic: &lane.link.topic,
         partition: lane.link.partition,
         offset: message.offset(),
-        timestamp_ms: message.timestamp_ms(),
+        timestamp_ms: message.timestamp_ms().unwrap_or(-1),
         key: message.key(),
         headers: message.headers(),
         value: message.value(),

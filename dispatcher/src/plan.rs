@@ -11,6 +11,7 @@ use millrace_contract::model::{
 };
 use millrace_delivery::{RetryPolicy, max_poll_interval_ms};
 use millrace_event::{KeyType, Overrides, PlainSource};
+use millrace_observe::EgressName;
 use millrace_filter::{CesqlError, Filter, Mode};
 
 use crate::groups::Wanted;
@@ -57,11 +58,15 @@ pub(crate) struct Plan {
     pub(crate) max_poll_interval_ms: u64,
     pub(crate) rate_limiter: bool,
     pub(crate) virtual_replicas: NonZeroU32,
+    /// For metrics.
+    pub(crate) label: EgressName,
 }
 
 /// An address that events are sent to, and the part of the request's head that never changes.
 pub(crate) struct Endpoints {
-    pub(crate) target: Arc<Target>,
+    pub(crate) target: Target,
+    /// Header lines that go with each request.
+    pub(crate) headers: String,
 }
 
 /// What happens with an event that the subscriber answers.
@@ -84,13 +89,6 @@ pub(crate) enum PlanError {
     Credentials,
     #[error("{0} asks for a bearer token (audience), which this version cannot get")]
     Audience(&'static str),
-}
-
-impl PlanError {
-    /// Whether trying again without a change of the contract can help.
-    pub(crate) fn retry(&self) -> bool {
-        false
-    }
 }
 
 impl Plan {
@@ -162,6 +160,12 @@ impl Plan {
             destination: egress.destination.url.clone(),
             rate_limiter: egress.rate_limiter && egress.order == DeliveryOrder::Ordered,
             virtual_replicas: egress.virtual_replicas,
+            label: EgressName::new(
+                &egress.reference.kind,
+                &egress.reference.name,
+                &egress.reference.namespace,
+                &egress.consumer_group,
+            ),
         })
     }
 
@@ -179,10 +183,11 @@ fn endpoint(
     if endpoint.audience.is_some() {
         return Err(PlanError::Audience(what));
     }
-    let fixed = format!("Prefer: reply\r\nKn-Namespace: {kn_namespace}\r\n");
-    let target = Target::parse(&endpoint.url, &fixed)
+    let target = Target::parse(&endpoint.url)
         .map_err(|error| PlanError::Url { what, reason: error.to_string() })?;
-    Ok(Endpoints { target: Arc::new(target) })
+    // The namespace comes from a file and may be anything.
+    let plain: String = kn_namespace.chars().filter(|c| !c.is_control()).collect();
+    Ok(Endpoints { target, headers: format!("prefer: reply\r\nkn-namespace: {plain}\r\n") })
 }
 
 fn compile(tree: &FilterTree, mode: Mode) -> Result<Filter, PlanError> {

@@ -7,7 +7,6 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use bytes::Bytes;
 use millrace_client::Response;
 use millrace_event::{ContentMode, EventError, RecordValue, Reply, Scratch, decode_reply};
 use millrace_kafka::{
@@ -33,7 +32,7 @@ pub(crate) struct ReplyRecord {
     topic: Arc<str>,
     key: Option<Vec<u8>>,
     headers: Vec<(String, Vec<u8>)>,
-    value: Option<Bytes>,
+    value: Option<Vec<u8>>,
 }
 
 /// The event in a successful answer, made ready for where replies go; `None` if there is none or
@@ -45,17 +44,17 @@ pub(crate) fn read(
     plan: &ReplyPlan,
     response: &Response,
     scratch: &mut Scratch,
-) -> Result<Option<ReplyEvent>, EventError> {
+) -> Result<Option<ReplyEvent>, ReadError> {
     if matches!(plan, ReplyPlan::Discard) {
         return Ok(None);
     }
-    if response.truncated {
-        return Err(EventError::TooLarge);
+    if response.is_truncated() {
+        return Err(ReadError::TooLarge);
     }
-    let event = match decode_reply(response.headers(), &response.body, scratch) {
+    let event = match decode_reply(response.headers(), response.body(), scratch) {
         Reply::Event(event) => event,
         Reply::Nothing => return Ok(None),
-        Reply::Garbage(error) => return Err(error),
+        Reply::Garbage(error) => return Err(error.into()),
     };
     Ok(Some(match plan {
         ReplyPlan::Topic(topic) => {
@@ -66,17 +65,24 @@ pub(crate) fn read(
             });
             let value = match value {
                 RecordValue::Null => None,
-                RecordValue::Body(range) => Some(response.body.slice(range)),
-                RecordValue::Owned(bytes) => Some(bytes.into()),
+                RecordValue::Body(range) => response.body().get(range).map(<[u8]>::to_vec),
+                RecordValue::Owned(bytes) => Some(bytes),
             };
             ReplyEvent::Record(ReplyRecord { topic: topic.clone(), key, headers, value })
         }
-        ReplyPlan::Url(_) | ReplyPlan::Discard => ReplyEvent::Request(Outgoing::of_event(
-            &event,
-            false,
-            |range| response.body.slice(range),
-        )),
+        ReplyPlan::Url(_) | ReplyPlan::Discard => {
+            ReplyEvent::Request(Outgoing::of_event(&event, false).detach(response.body()))
+        }
     }))
+}
+
+/// Why an answer cannot be passed on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("it is longer than RESPONSE_BODY_MAX_BYTES")]
+    TooLarge,
 }
 
 /// A producer on its way to its shard.
@@ -122,7 +128,10 @@ impl ReplyProducer {
 
     /// Writes a reply and waits for the brokers' acknowledgement.
     pub(crate) async fn send(&self, reply: &ReplyRecord) -> Result<(), ReplyError> {
-        self.produce(reply)?.await.unwrap_or(Err(DeliveryError::closed())).map_err(Into::into)
+        match self.produce(reply)?.await {
+            Some(outcome) => Ok(outcome?),
+            None => Err(ReplyError::Closing),
+        }
     }
 
     fn produce(
@@ -132,12 +141,12 @@ impl ReplyProducer {
         let producer = self.producer.borrow();
         let producer = producer.as_ref().ok_or(ReplyError::Closing)?;
         let topic = self.topic(producer, &reply.topic)?;
-        let mut headers = Headers::new();
+        let mut headers = Headers::with_capacity(reply.headers.len());
         for (name, value) in &reply.headers {
-            headers.push(name, value);
+            headers.add(name, Some(value));
         }
         let payload = match &reply.value {
-            Some(value) => Payload::whole(value.to_vec()),
+            Some(value) => Payload::whole(value.clone()),
             None => Payload::Null,
         };
         let record = Record { key: reply.key.as_deref(), headers: Some(headers) };

@@ -6,16 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use millrace_client::{ClientOptions, Clients, Resolver};
+use millrace_client::{Client, ClientOptions, Names, Resolver};
 use millrace_event::Scratch;
 use millrace_kafka::PartitionQueue;
-use millrace_observe::Registry;
+use millrace_observe::{DispatchOptions, Registry};
 use millrace_shard::{DrainSeat, Inbox, MailboxSeat, Phase, spawn};
 
 use crate::edition::Edition;
 use crate::lane::Lane;
 use crate::link::{Link, Nudged, NudgesInbox, NudgesSeat};
-use crate::meters::MeterOptions;
 use crate::plan::Plan;
 use crate::replies::{NewReplyProducer, ReplyProducer};
 use crate::seat::{EgressSeat, ShardCredits};
@@ -49,7 +48,7 @@ pub(crate) struct Common {
     pub(crate) registry: Registry,
     pub(crate) client: ClientOptions,
     pub(crate) resolver: Resolver,
-    pub(crate) meters: MeterOptions,
+    pub(crate) meters: DispatchOptions,
     /// Longest answer that may be a reply, in bytes.
     pub(crate) reply_bytes_max: usize,
 }
@@ -66,7 +65,7 @@ pub(crate) struct ShardStart {
 pub(crate) struct Shard {
     pub(crate) common: Arc<Common>,
     pub(crate) scratch: RefCell<Scratch>,
-    pub(crate) clients: Clients,
+    pub(crate) client: Client,
     lanes: RefCell<HashMap<u64, Rc<Lane>>>,
     editions: RefCell<HashMap<u64, Rc<Edition>>>,
     /// This shard's places in the bounds of egresses; one each, whatever the edition.
@@ -79,11 +78,11 @@ pub(crate) struct Shard {
 /// Works until the process has drained.
 pub(crate) async fn run(start: ShardStart) -> io::Result<()> {
     let drain = start.drain.attach()?;
-    let clients = Clients::new(&start.common.client, start.common.resolver.clone());
+    let client = Client::new(start.common.client.clone(), Names::new(&start.common.resolver)?);
     let shard = Rc::new(Shard {
         common: start.common,
         scratch: RefCell::new(Scratch::new()),
-        clients,
+        client,
         lanes: RefCell::default(),
         editions: RefCell::default(),
         credits: RefCell::default(),

@@ -52,6 +52,7 @@ fn a_good_pod_is_clean_and_shows_its_settings() {
         "maxPoolSize=100\n",
         "idleTimeout=10000 s\n",
         "librdkafka.acks=",
+        "librdkafka.auto.offset.reset=latest\n",
         "generation 3, 1 resources",
         "0 errors, 0 warnings",
     ] {
@@ -73,6 +74,20 @@ fn mistakes_of_all_places_are_shown_together() {
     assert_eq!(code, CONFIG);
     for part in ["EGRESSES_INITIAL_CAPACITY=0", "SERVICE_NAMESPACE is not set", "3 errors"] {
         assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[test]
+fn refused_kafka_files_fail_the_check_but_load() {
+    for (file, text) in [("producer", "acks=foo"), ("consumer", "auto.offset.reset=foo")] {
+        let (directory, variables) = pod("");
+        fs::write(directory.path().join(file), text).unwrap();
+        assert_eq!(self::text(&variables).1, CONFIG);
+        let mut report = Report::new();
+        let settings = Settings::load(&variables, &mut report).unwrap();
+        assert_eq!(settings.producer.is_err(), file == "producer");
+        assert_eq!(settings.consumer.is_err(), file == "consumer");
+        assert!(report.has_errors());
     }
 }
 

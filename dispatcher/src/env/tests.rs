@@ -37,10 +37,9 @@ fn the_shipped_environment_is_taken_without_a_word() {
     let env = env.unwrap();
     assert_eq!(env.service_namespace, "knative-eventing");
     assert_eq!(env.common.contract.to_str(), Some("/etc/contract-resources/data"));
-    assert_eq!(env.healthy_file.to_str(), Some("/tmp/healthy"));
     assert_eq!(env.dead_letter_on_failure, OnLastFailure::Commit);
     assert_eq!((env.retry_after_max, env.backoff_max), (None, None));
-    assert_eq!((env.backoff_jitter, env.cesql_strict), (0.0, false));
+    assert_eq!((env.backoff_jitter_percent, env.cesql_strict), (0, false));
     assert_eq!(env.response_body_max, 4 * 1024 * 1024);
 }
 
@@ -112,16 +111,24 @@ fn good_values_arrive() {
         ("REVOKE_DRAIN_SECONDS", "1"),
         ("RESOLVE_INTERVAL_SECONDS", "5"),
         ("RESPONSE_BODY_MAX_BYTES", "1024"),
-        ("HEALTHY_FILE", "/run/ready"),
     ]);
     assert_eq!(report.findings(), []);
     let env = env.unwrap();
     assert!(env.cesql_strict);
     assert_eq!(env.retry_after_max, Some(Duration::from_secs(30)));
     assert_eq!(env.backoff_max, Some(Duration::from_secs(60)));
-    assert_eq!(env.backoff_jitter, 0.25);
+    assert_eq!(env.backoff_jitter_percent, 25);
     assert_eq!(env.dead_letter_on_failure, OnLastFailure::Hold);
     assert_eq!((env.drain, env.revoke_drain), (Duration::ZERO, Duration::from_secs(1)));
     assert_eq!((env.resolve_interval, env.response_body_max), (Duration::from_secs(5), 1024));
-    assert_eq!(env.healthy_file.to_str(), Some("/run/ready"));
+}
+
+#[test]
+fn the_healthy_file_is_known_whatever_else_is_wrong() {
+    let file = |variables: &[(&str, &str)]| {
+        healthy_file(&variables.iter().copied().collect::<Variables>()).display().to_string()
+    };
+    assert_eq!(file(&[]), "/tmp/healthy");
+    assert_eq!(file(&[("HEALTHY_FILE", "")]), "/tmp/healthy");
+    assert_eq!(file(&[("HEALTHY_FILE", "/run/ready")]), "/run/ready");
 }

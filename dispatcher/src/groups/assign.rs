@@ -38,7 +38,7 @@ impl Groups {
             let link = Link::new(
                 id,
                 self.next_id,
-                partition.topic.as_ref().into(),
+                partition.topic.clone(),
                 partition.partition,
                 self.shards[shard].nudges.clone(),
                 self.words.clone(),
@@ -72,7 +72,7 @@ impl Groups {
             partitions = queues.len(), "Partitions are assigned.");
         let mut opened = Vec::with_capacity(queues.len());
         for queue in queues {
-            let Some((shard, link)) = find(queue.topic(), queue.partition()).cloned() else {
+            let Some((shard, link)) = find(&queue.place().topic, queue.place().partition).cloned() else {
                 continue;
             };
             member.lanes.push(LaneEntry {
@@ -134,7 +134,9 @@ impl Groups {
             return;
         }
         let Some(revoking) = member.revoking.take() else { return };
-        member.consumer.release(&revoking.partitions);
+        if let Err(error) = member.consumer.release(&revoking.partitions) {
+            tracing::warn!(consumerGroup = %member.plan.group, error = %error, "Partitions could not be given up in order.");
+        }
         let leaving = |lane: &LaneEntry| {
             revoking.partitions.iter().any(|gone| {
                 gone.partition == lane.link.partition && *gone.topic == *lane.link.topic

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use millrace_kafka::{CommitResult, TopicPartition};
+use millrace_kafka::{Committed, TopicPartition};
 
 use super::Groups;
 use super::member::after;
@@ -67,12 +67,12 @@ impl Groups {
         }
     }
 
-    pub(super) fn commit_done(&mut self, id: u64, results: &[CommitResult]) {
+    pub(super) fn commit_done(&mut self, id: u64, results: &[Committed]) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.committing = None;
         let mut failed = None;
         for result in results {
-            let found = member.lane(&result.partition.topic, result.partition.partition);
+            let found = member.lane(&result.place.topic, result.place.partition);
             let Some(lane) = found.and_then(|at| member.lanes.get_mut(at)) else { continue };
             match &result.outcome {
                 Ok(()) => lane.committed = lane.committed.max(lane.sent.take()),
@@ -103,10 +103,14 @@ impl Groups {
                 && now.saturating_duration_since(lane.stall.since) >= STALLED
             {
                 lane.link.set_paused(true);
-                member.consumer.pause(&TopicPartition {
+                let paused = member.consumer.pause(&TopicPartition {
                     topic: lane.link.topic.clone(),
                     partition: lane.link.partition,
                 });
+                if let Err(error) = paused {
+                    tracing::warn!(consumerGroup = %member.plan.group, error = %error,
+                        "A stalled partition could not be paused.");
+                }
                 // It may wait for records meanwhile, and must say so.
                 lane.link.nudge();
             }
@@ -121,10 +125,14 @@ impl Groups {
             if lane.link.is_paused() && lane.link.is_waiting() {
                 lane.link.set_paused(false);
                 lane.stall.since = now;
-                member.consumer.resume(&TopicPartition {
+                let resumed = member.consumer.resume(&TopicPartition {
                     topic: lane.link.topic.clone(),
                     partition: lane.link.partition,
                 });
+                if let Err(error) = resumed {
+                    tracing::error!(consumerGroup = %member.plan.group, error = %error,
+                        "A partition could not be resumed.");
+                }
             }
         }
     }

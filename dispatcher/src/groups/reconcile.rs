@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use millrace_contract::diff::{EgressChange, egress_change};
-use millrace_contract::model::Contract;
-use millrace_delivery::RateLimiter;
+use millrace_contract::Contract;
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
 use millrace_shard::politeness::start_politely;
 
 use super::assign::tell;
-use super::member::{Member, Wanted};
+use super::member::{Change, Member, Wanted};
 use super::{Groups, RETRY, Word};
 use crate::plan::{Plan, PlanError, ReplyPlan};
 use crate::replies;
@@ -41,7 +39,7 @@ enum StartError {
     #[error("the consumer cannot be made: {0}")]
     Thread(#[from] std::io::Error),
     #[error("the topics cannot be subscribed to: {0}")]
-    Subscribe(millrace_kafka::GroupError),
+    Subscribe(millrace_kafka::GroupTrouble),
 }
 
 impl Groups {
@@ -85,13 +83,10 @@ impl Groups {
             closing.next = Some(Box::new(wanted));
             return;
         }
-        match egress_change(
-            (&member.wanted.resource, &member.wanted.egress, &member.wanted.bundles),
-            (&wanted.resource, &wanted.egress, &wanted.bundles),
-        ) {
-            EgressChange::Keep => {}
-            EgressChange::Restart => self.close(id, drain, Some(Box::new(wanted))),
-            EgressChange::Update => match Plan::build(&wanted, &self.settings.plan) {
+        match member.wanted.change_to(&wanted) {
+            Change::Keep => {}
+            Change::Restart => self.close(id, drain, Some(Box::new(wanted))),
+            Change::Update => match Plan::build(&wanted, &self.settings.plan) {
                 Ok(plan) => self.update(id, wanted, plan),
                 Err(error) => {
                     // What the contract says now cannot be done, and what it said before must not.
@@ -143,7 +138,7 @@ impl Groups {
         self.next_id = self.next_id.wrapping_add(1);
         let id = self.next_id;
         let mut options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
-        options.max_poll_interval_ms = Some(plan.max_poll_interval_ms);
+        options.max_poll_interval_ms = plan.max_poll_interval_ms;
         let words = self.words.clone();
         let wake = Arc::new(move || {
             let _ = words.send(Word::Consumer { member: id });
@@ -157,6 +152,7 @@ impl Groups {
         let seats = self.shards.len();
         let seat = Arc::new(EgressSeat::new(id, owner, batch, seats, &plan));
         let now = Instant::now();
+        let meters = self.numbers.egress(&seat.owner, &plan.label);
         self.by_uid.insert(plan.uid.clone(), id);
         tracing::info!(consumerGroup = %plan.group, trigger = %plan.name(),
             destination = plan.destination, ordered = plan.ordered, "An egress starts.");
@@ -173,6 +169,7 @@ impl Groups {
                 committing: None,
                 next_commit: now + interval,
                 later: Default::default(),
+                meters,
             },
         );
         // What came before the wake-ups were set up raises none.

@@ -26,10 +26,8 @@ fn an_empty_file_has_the_defaults_of_vertx() {
     let expected = WebClientOptions {
         connections_max: 5,
         idle_timeout: None,
-        read_idle_timeout: None,
-        write_idle_timeout: None,
         keep_alive: true,
-        keep_alive_timeout: Some(Duration::from_secs(60)),
+        keep_alive_timeout: Duration::from_secs(60),
         connect_timeout: Duration::from_secs(60),
         line_bytes_max: 4096,
         headers_bytes_max: 8192,
@@ -42,21 +40,18 @@ fn an_empty_file_has_the_defaults_of_vertx() {
 #[test]
 fn every_option_that_is_honoured_arrives() {
     let (options, report) = read(
-        "idleTimeout=2\nidleTimeoutUnit=MINUTES\nreadIdleTimeout=3\nwriteIdleTimeout=4\n\
+        "idleTimeout=4\nidleTimeoutUnit=MINUTES\nreadIdleTimeout=2\nwriteIdleTimeout=3\n\
          keepAlive=false\nkeepAliveTimeout=0\nconnectTimeout=1500\nmaxInitialLineLength=100\n\
          maxHeaderSize=1024\nmaxPoolSize=7\nuserAgent=mill/1 (x)\ntcpNoDelay=false\n\
          tcpKeepAlive=TRUE\ntcpKeepAliveIdleSeconds=5\ntcpKeepAliveIntervalSeconds=6\n\
          tcpKeepAliveCount=7\ntcpUserTimeout=1500\nsendBufferSize=4096\nreceiveBufferSize=8192\n",
     );
     assert_eq!(report.findings(), []);
-    let minutes = |count: u64| Some(Duration::from_secs(60 * count));
     let expected = WebClientOptions {
         connections_max: 7,
-        idle_timeout: minutes(2),
-        read_idle_timeout: minutes(3),
-        write_idle_timeout: minutes(4),
+        idle_timeout: Some(Duration::from_secs(120)),
         keep_alive: false,
-        keep_alive_timeout: None,
+        keep_alive_timeout: NEVER,
         connect_timeout: Duration::from_millis(1500),
         line_bytes_max: 100,
         headers_bytes_max: 1024,
@@ -128,4 +123,17 @@ fn options_that_are_not_acted_on_are_named_unless_harmless() {
 fn an_unknown_option_is_named_with_its_neighbour() {
     let (_, report) = read("maxPoolsize=5");
     assert_eq!(report.findings()[0].nearest.as_deref(), Some("maxPoolSize"));
+}
+
+#[test]
+fn a_pool_that_protects_is_shared_out_and_one_that_is_never_full_is_not() {
+    let pool = |size: usize, shards, records| {
+        let options = read(&format!("maxPoolSize={size}")).0;
+        options.for_shard(shards, records, Duration::from_secs(30)).pool_size_max
+    };
+    assert_eq!(pool(100, 8, Some(50)), 100);
+    assert_eq!(pool(50, 8, None), 50);
+    assert_eq!(pool(5, 2, Some(50)), 3);
+    assert_eq!(pool(1, 8, Some(50)), 1);
+    assert_eq!(pool(100, 4, Some(500)), 25);
 }
