@@ -1,5 +1,5 @@
-//! What has to change for a new contract: running ingresses against the ones it asks for. Egresses
-//! are in [`egress`].
+//! What has to change for a new contract: running ingresses against the ones it asks for, and
+//! running egresses, see [`egresses`].
 
 mod egress;
 
