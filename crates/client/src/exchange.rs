@@ -11,7 +11,7 @@ use millrace_shard::{AsyncReadRent, Cut, Guard, IoBufMut, TcpStream, clock};
 
 use crate::connection::{Connection, Deadline};
 use crate::error::{Failure, Stage, is_disconnect};
-use crate::pool::Keep;
+use crate::request::Keep;
 use crate::response::{Spare, is_success};
 
 /// First size of a read buffer: most answers are a short head.

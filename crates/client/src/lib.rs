@@ -25,6 +25,7 @@ mod names;
 mod options;
 mod pool;
 mod queue;
+mod request;
 mod response;
 mod target;
 
@@ -34,6 +35,7 @@ pub use millrace_http1::Headers;
 pub use millrace_http1::response::BadResponse;
 pub use names::{Names, Resolver};
 pub use options::ClientOptions;
-pub use pool::{Keep, Pool, Request};
+pub use pool::Pool;
+pub use request::{Keep, Request};
 pub use response::Response;
 pub use target::{Target, TargetError};

@@ -237,8 +237,10 @@ fn the_next_head_forgets_the_last() {
     assert_eq!(head.parse(second, &limits), Ok(Some(second.len())));
 }
 
+type Expected = Result<Option<Read>, BadResponse>;
+
 /// Answers of every shape, with what they come to when 5 bytes are kept.
-fn samples() -> Vec<(Vec<u8>, Result<Option<Read>, BadResponse>)> {
+fn samples() -> Vec<(Vec<u8>, Expected)> {
     let good = |status, body: &[u8], dropped, reusable| {
         Ok(Some(Read { status, body: body.to_vec(), dropped, reusable }))
     };
