@@ -13,11 +13,10 @@ use millrace_observe::log::Flusher;
 use millrace_process::intake::{Intake, Newness};
 use millrace_process::signals;
 use millrace_process::{exit, metrics};
-use millrace_settings::source::ProcessEnvironment;
 use millrace_shard::{Drain, Pinning, Shards, StartOptions, Topology, mailbox};
 
 use crate::check::Settings;
-use crate::env::{OnLastFailure, healthy_file};
+use crate::env::OnLastFailure;
 use crate::groups::{self, ShardSeat};
 use crate::healthy::Healthy;
 use crate::lifecycle::{self, Running};
@@ -34,10 +33,10 @@ const MAILBOX: usize = 1024;
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs until a signal ends it.
-pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
+pub(crate) fn run(settings: Settings, healthy: Healthy, flusher: Flusher) -> Result<(), Failure> {
+    // First of all: a signal that comes while the rest starts must not be lost.
     let thread = signals::Control::new()?;
     let env = &settings.env;
-    let healthy = Healthy::new(healthy_file(&ProcessEnvironment));
     let registry = metrics::registry(&env.common, &settings.observability);
     let topology = Topology::detect(&env.common.shards, Pinning::Auto, SHARDS_MAX)?;
     let count = topology.shards.len();
