@@ -1,12 +1,16 @@
-//! librdkafka's statistics document, reduced to the producer metrics that we publish
+//! librdkafka's statistics document, reduced to the metrics that we publish
 //! (platform.md 8.4, receiver.md 9.3).
 //!
 //! Not in the document and so not here: `record_error_total` ([`crate::Producer::failed_total`]), and
 //! the free bytes of the process-wide budget ([`crate::budget::ByteBudget`]).
 
+mod consumer;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use consumer::ConsumerStatistics;
 
 /// The statistics of one producer, or of several after [`ProducerStatistics::merge`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -52,7 +52,7 @@ impl Doomed {
     /// Ends the client; blocks until its threads have ended. Does not leave the group: whoever
     /// wants that has closed the consumer before.
     pub(crate) fn destroy(self) {
-        let flags = sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE as i32;
+        let flags = sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
         // SAFETY: the last handle is gone, so nothing points into the client; destroyed once.
         unsafe { sys::rd_kafka_destroy_flags(self.0.as_ptr(), flags) };
     }

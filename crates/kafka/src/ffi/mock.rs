@@ -93,6 +93,13 @@ impl Mock {
         })
     }
 
+    pub(crate) fn rebalance_delay(&self, ms: c_int) {
+        // SAFETY: cluster alive.
+        unsafe {
+            sys::rd_kafka_mock_group_initial_rebalance_delay_ms(self.cluster.as_ptr(), ms);
+        }
+    }
+
     pub(crate) fn push_request_errors(&self, api_key: i16, codes: &[i32]) {
         // SAFETY: cluster alive; the array is only read, for `len` elements, during the call. The
         // C enum has the size of an i32, and C accepts any value in it.

@@ -251,3 +251,6 @@ fn reading(java: &mut JavaValues<'_>, out: &mut Translated) {
         out.set("client.rack", rack);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,10 @@ pub const RECORD_BYTES_MAX_PER_PARTITION: usize = 5 * 1024 * 1024;
 /// Records that a mock partition keeps; older record batches are dropped.
 pub const RECORDS_MAX_PER_PARTITION: usize = 100_000;
 
+/// How long a new group waits for more members, so that they share the first assignment. Kafka's
+/// default, three seconds, would be most of a test.
+const REBALANCE_DELAY_MS: i32 = 50;
+
 /// Kafka protocol request numbers, for [`MockCluster::push_request_errors`] and [`MockCluster::requests`].
 pub mod api_key {
     /// Records from a producer.
@@ -16,6 +20,12 @@ pub mod api_key {
     pub const FETCH: i16 = 1;
     /// Topics, partitions and their leaders.
     pub const METADATA: i16 = 3;
+    /// Offsets of a group, to note.
+    pub const OFFSET_COMMIT: i16 = 8;
+    /// A member that enters a group.
+    pub const JOIN_GROUP: i16 = 11;
+    /// A member that leaves its group.
+    pub const LEAVE_GROUP: i16 = 13;
 }
 
 /// Kafka brokers in this process, on loopback; gone when dropped.
@@ -29,7 +39,9 @@ impl MockCluster {
     /// # Errors
     /// When librdkafka cannot make its client or open the ports.
     pub fn start(brokers: i32) -> Result<Self, TestingError> {
-        Ok(Self(Mock::start(brokers)?))
+        let mock = Mock::start(brokers)?;
+        mock.rebalance_delay(REBALANCE_DELAY_MS);
+        Ok(Self(mock))
     }
 
     /// `host:port` of every broker, separated by commas.

@@ -1,6 +1,8 @@
 //! A cluster, a producer and a way to wait for reports, for the tests of this crate.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
+pub(crate) mod group;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -94,4 +96,28 @@ pub(crate) fn reports(
             let _ = wake.read(&mut [0_u8; 64]);
         }
     }
+}
+
+/// Sends records whose keys and values are these numbers, and waits for their reports.
+pub(crate) fn send(rig: &mut Rig, numbers: std::ops::Range<u64>) {
+    let topic = rig.producer.topic("t").unwrap();
+    let count = (numbers.end - numbers.start) as usize;
+    for number in numbers {
+        let text = number.to_string();
+        let record = Record { key: Some(text.as_bytes()), headers: None };
+        let mut payload = Payload::whole(text.as_bytes().to_vec());
+        loop {
+            match rig.producer.produce(&topic, record_again(&record), payload, number) {
+                Ok(_) => break,
+                Err(refused) => payload = refused.payload,
+            }
+        }
+    }
+    for report in rig.reports(count).into_values() {
+        report.outcome.unwrap();
+    }
+}
+
+fn record_again<'a>(record: &Record<'a>) -> Record<'a> {
+    Record { key: record.key, headers: None }
 }
