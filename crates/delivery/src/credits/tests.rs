@@ -184,6 +184,6 @@ fn stress(limit: usize, shards: usize, share: usize) {
 #[test]
 fn no_wake_up_is_lost_and_the_bound_holds_among_threads() {
     for (limit, shards) in [(1, 2), (1, 4), (2, 3), (7, 4), (50, 2)] {
-        stress(limit, shards, 20_000);
+        stress(limit, shards, 5_000);
     }
 }
