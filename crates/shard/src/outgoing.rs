@@ -245,16 +245,19 @@ mod tests {
                     _ => Err(error),
                 })
                 .unwrap();
+            let (say, seen) = std::sync::mpsc::channel();
             let thread = std::thread::spawn(move || {
                 let mut left = sent;
                 let mut got = vec![0; 1 << 20];
                 while left > 0 {
                     left = left.saturating_sub(peer.read(&mut got).unwrap());
                 }
+                seen.recv_timeout(Duration::from_secs(20)).unwrap();
                 peer.write_all(b"!").unwrap();
                 peer
             });
             assert_eq!(ready(&stream).await.unwrap(), Ready::Send);
+            say.send(()).unwrap();
             let peer = thread.join().unwrap();
             // Both are possible now: reading is named.
             assert_eq!(ready(&stream).await.unwrap(), Ready::Read);
