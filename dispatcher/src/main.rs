@@ -30,6 +30,7 @@ use millrace_settings::Report;
 use millrace_settings::source::ProcessEnvironment;
 
 use check::Settings;
+use healthy::Healthy;
 
 const DISPATCHER: Program = Program {
     name: "dispatcher",
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    let healthy = Healthy::new(env::healthy_file(&ProcessEnvironment));
     let mut report = Report::new();
     let Some(settings) = Settings::load(&ProcessEnvironment, &mut report) else {
         eprintln!("The dispatcher cannot start with these settings:\n{report}");
@@ -63,7 +65,7 @@ fn run() -> ExitCode {
         }
     };
     logging::findings(&report);
-    let ended = app::run(settings, log.flusher());
+    let ended = app::run(settings, healthy, log.flusher());
     if let Err(error) = &ended {
         tracing::error!(error = %error, "The dispatcher cannot run.");
     }
