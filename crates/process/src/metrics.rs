@@ -39,7 +39,8 @@ pub fn describe<T: Send + 'static>(
     topology: &Topology,
     librdkafka: &str,
 ) {
-    registry.shared_gauge(&SHARDS, &[]).set(topology.shards.len() as i64);
+    let count = topology.shards.len();
+    registry.observe(&SHARDS, &[], move || count as f64);
     let commit = option_env!("MILLRACE_COMMIT").unwrap_or("unknown");
     let version = env!("CARGO_PKG_VERSION");
     registry
