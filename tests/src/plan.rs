@@ -15,7 +15,8 @@ pub struct Plan {
     pub name: String,
     pub topic: String,
     pub partitions: i32,
-    /// Where the groups begin in every partition; `None` leaves them without a commit.
+    /// Where the groups begin in every partition, which then has as many records before the dispatcher starts; `None`
+    /// leaves the groups without a commit and the topic empty.
     pub begin_at: Option<i64>,
     pub egresses: Vec<Egress>,
     /// The server whose endpoints are the subscribers.

@@ -130,6 +130,14 @@ impl StageSetup<'_> {
         for plan in &self.plans {
             self.broker.create_topic(&plan.topic, plan.partitions);
             let partitions = usize::try_from(plan.partitions).expect("a count");
+            // A group that began beyond the end of the log would be sent elsewhere.
+            let before = usize::try_from(plan.begin_at.unwrap_or(0)).expect("an offset");
+            if before > 0 {
+                let records = vec![NewRecord::plain("before the group's begin"); before];
+                for partition in 0..plan.partitions {
+                    producer::send(&bootstrap, &plan.topic, partition, &records);
+                }
+            }
             for egress in &plan.egresses {
                 if let Some(offset) = plan.begin_at {
                     groups.begin_at(&egress.group, &plan.topic, &vec![offset; partitions]);

@@ -44,9 +44,7 @@ fn some(text: &str) -> Option<String> {
 
 cases! { Source;
     fn d027_everything_of_a_plain_record(case, |plan| strings(plan).begin_at(Some(7))) {
-        let mut records = vec![NewRecord::plain("before the group's begin"); 7];
-        records.push(NewRecord::plain(r#"{"value":5}"#).key("0").header("content-type", "application/json").at(1_500));
-        case.send(&records);
+        case.send(&[NewRecord::plain(r#"{"value":5}"#).key("0").header("content-type", "application/json").at(1_500)]);
         case.settles(8);
         let request = case.subscriber().one();
         let source = format!("/apis/v1/namespaces/ns1/kafkasources/ks#{}", case.plan.topic);
