@@ -19,6 +19,8 @@
 //! Offsets are committed by [`Consumer::commit`] only (dispatcher.md 12.1); librdkafka's own storing
 //! and committing is off whatever the settings say.
 
+mod event;
+mod options;
 pub(crate) mod reaper;
 mod trouble;
 
@@ -30,17 +32,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::CreateError;
-use crate::ffi::code;
-use crate::ffi::conf::Config;
 use crate::ffi::group::{Group, News};
 use crate::ffi::partition_queue::{Core, PartitionQueue};
-use crate::ffi::partitions::Row;
-use crate::properties::ConsumerSettings;
 
+pub use event::{Committed, GroupEvent, Served, Watermarks};
+pub use options::{ConsumerOptions, MAX_POLL_INTERVAL_MS_MAX};
 pub use trouble::{GroupTrouble, TroubleKind};
 
-/// librdkafka's greatest `max.poll.interval.ms` (dispatcher.md 4.3).
-pub const MAX_POLL_INTERVAL_MS_MAX: u64 = 86_400_000;
 /// How long a consumer that is dropped without a close may take to leave its group.
 const LEAVING_WITHIN: Duration = Duration::from_secs(5);
 const LEAVING_STEP: Duration = Duration::from_millis(5);
@@ -62,119 +60,6 @@ impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.topic, self.partition)
     }
-}
-
-/// What a consumer is made from.
-#[derive(Debug, Clone)]
-pub struct ConsumerOptions {
-    /// librdkafka's names and values, already translated from the Java names (platform.md 4.3).
-    /// What follows, and what this crate relies on, is set over them.
-    pub pairs: Vec<(String, String)>,
-    /// `host:port`, separated by commas.
-    pub bootstrap: String,
-    /// `group.id`.
-    pub group_id: String,
-    /// Name for logs, metrics and the brokers.
-    pub client_id: String,
-    /// How long the member may go without a poll, and may take for a rebalance, in milliseconds
-    /// (dispatcher.md 4.1). Held between the session timeout and librdkafka's
-    /// [`MAX_POLL_INTERVAL_MS_MAX`].
-    pub max_poll_interval_ms: u64,
-}
-
-impl ConsumerOptions {
-    /// From a translated properties file.
-    #[must_use]
-    pub fn new(settings: &ConsumerSettings, bootstrap: &str, group_id: &str) -> Self {
-        let client_id = settings.client_id.clone();
-        Self {
-            pairs: settings.librdkafka.clone(),
-            bootstrap: bootstrap.to_owned(),
-            group_id: group_id.to_owned(),
-            // As Java names them.
-            client_id: client_id.unwrap_or_else(|| format!("consumer-{group_id}-1")),
-            max_poll_interval_ms: settings.max_poll_interval_ms,
-        }
-    }
-
-    fn config(&self) -> Result<Config, CreateError> {
-        let mut conf = Config::new();
-        for (key, value) in &self.pairs {
-            conf.set(key, value)?;
-        }
-        let value = |key: &str| self.pairs.iter().rev().find(|(found, _)| found == key);
-        let session_ms = value("session.timeout.ms").and_then(|(_, ms)| ms.parse::<u64>().ok());
-        let session_ms = session_ms.unwrap_or(45_000).min(MAX_POLL_INTERVAL_MS_MAX);
-        let poll_ms = self.max_poll_interval_ms.clamp(session_ms, MAX_POLL_INTERVAL_MS_MAX);
-        for (key, value) in [
-            ("bootstrap.servers", self.bootstrap.as_str()),
-            ("group.id", &self.group_id),
-            ("client.id", &self.client_id),
-            ("max.poll.interval.ms", &poll_ms.to_string()),
-            // Offsets are the dispatcher's business.
-            ("enable.auto.commit", "false"),
-            ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "false"),
-        ] {
-            conf.set(key, value)?;
-        }
-        Ok(conf)
-    }
-}
-
-/// What [`Consumer::poll`] tells.
-#[derive(Debug)]
-pub enum GroupEvent {
-    /// The group gives us these partitions, possibly none. To be answered by [`Consumer::accept`];
-    /// until then nothing is fetched and no other rebalance comes.
-    Assign(Vec<TopicPartition>),
-    /// The group takes these partitions. To be answered by [`Consumer::release`], at the latest
-    /// within `max.poll.interval.ms`; until then they stay ours unless they are `lost`. Commits sent
-    /// before the answer count.
-    Revoke {
-        /// All of ours, or some of them with the cooperative protocol.
-        partitions: Vec<TopicPartition>,
-        /// Others may have them already, so commits will fail.
-        lost: bool,
-    },
-    /// A commit has been answered, each of them once, unless the consumer was closed meanwhile.
-    CommitDone(Vec<Committed>),
-    /// Something is wrong. Some come again and again while it lasts: the caller limits its logging.
-    Trouble(GroupTrouble),
-    /// librdkafka's statistics; see [`crate::statistics::ConsumerStatistics`].
-    Statistics(String),
-    /// The group was left after [`Consumer::close`]. The last event.
-    Closed,
-}
-
-/// The outcome of a commit for one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The partition.
-    pub place: TopicPartition,
-    /// The offset that was to be committed: that of the next record to read.
-    pub offset: i64,
-    /// Whether the coordinator has it. A failed one is tried again by committing again.
-    pub outcome: Result<(), GroupTrouble>,
-}
-
-/// What [`Consumer::poll`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Served {
-    /// Events handed out.
-    pub events: usize,
-    /// The budget ended it. There may be more and no wake-up will tell, so poll again soon.
-    pub more: bool,
-}
-
-/// First and next offset of a partition, as of the last fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watermarks {
-    /// The oldest offset kept, `None` when not known.
-    pub low: Option<i64>,
-    /// The offset that the next record will get, `None` when not known. The lag is this less the
-    /// committed offset.
-    pub high: Option<i64>,
 }
 
 /// How far a close has come.
@@ -461,7 +346,7 @@ impl Consumer {
                 Some(GroupEvent::Revoke { partitions, lost: self.group.lost() })
             }
             News::Committed { code, rows } => {
-                let rows = rows.into_iter().map(|row| committed(code, row));
+                let rows = rows.into_iter().map(|row| Committed::new(code, row));
                 Some(GroupEvent::CommitDone(rows.collect()))
             }
             News::Trouble(trouble) => Some(GroupEvent::Trouble(trouble)),
@@ -546,16 +431,4 @@ impl fmt::Debug for Consumer {
             .field("partitions", &self.open.borrow().len())
             .finish_non_exhaustive()
     }
-}
-
-fn committed(code: i32, row: Row) -> Committed {
-    let code = if row.code == code::NO_ERROR { code } else { row.code };
-    let Row { place, offset, .. } = row;
-    let outcome = if code == code::NO_ERROR {
-        Ok(())
-    } else {
-        let text = crate::ffi::error_text(code);
-        Err(GroupTrouble::new(code, text, false).at(place.clone(), offset))
-    };
-    Committed { place, offset, outcome }
 }

@@ -1,4 +1,5 @@
-//! librdkafka behind a small front: a producer that copies nothing of ours, and what belongs to it.
+//! librdkafka behind a small front: a producer that copies nothing of ours, a group consumer whose
+//! partitions are read on other threads, and what belongs to them.
 //!
 //! The crate knows Kafka and nothing of HTTP. Everything unsafe is in `ffi/`; the rest is safe Rust,
 //! and no use of it from outside can break memory safety.
@@ -7,7 +8,8 @@
 //!
 //! A client brings its own threads: one main thread, one for each broker, and one for each bootstrap
 //! address until it is known which broker that is. They inherit the CPU affinity of the thread that
-//! makes the client. One more thread for the whole process writes the clients' log lines.
+//! makes the client. One more thread for the whole process writes the clients' log lines. A consumer
+//! ends on a thread made for that, see [`wait_for_consumers`].
 //!
 //! # Batching: what was found
 //!

@@ -16,13 +16,19 @@
 //!   come in one round trip.
 //! * While it stands still, its broker thread wakes every 2 ms; a pause ends that too.
 //!
+//! Measured with `examples/consumer_figures.rs` (debug build, brokers in the same process, two shared
+//! cores; an order of size): 51,000 to 240,000 records/s from one partition; 20 consumers of 10
+//! partitions each standing still: 196 KiB a partition and 126 ms of CPU a second, 28 ms when paused.
+//!
 //! # One fetch at a time
 //!
 //! librdkafka has one fetch request under way to each broker, as Java has. When the only partitions
 //! that may be fetched are empty ones, the broker keeps that request for `fetch.max.wait.ms`, and a
 //! partition whose queue has drained meanwhile waits with it. With Java's 500 ms a partition beside an
 //! empty one on the same broker would get some 164 records in half a second. A new record ends the
-//! wait at once in any case, so a shorter wait costs only requests: it is held at 100 ms.
+//! wait at once in any case, so a shorter wait costs only requests: it is held at 100 ms. Measured as
+//! above with a reader of at most 10 records a millisecond: 1,850 records/s with 500 ms, 4,100 with
+//! 100 ms, 6,600 with 10 ms.
 
 use std::time::Duration;
 
