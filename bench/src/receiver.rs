@@ -20,17 +20,17 @@ pub const INGRESS_PATH: &str = "/default/quickstart";
 /// The topic its events go to, named as the Broker controller names it.
 pub const TOPIC: &str = "knative-broker-default-quickstart";
 
-const READY_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Error)]
 pub enum StartError {
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
-    #[error("cargo could not build the receiver ({0}); its messages are above")]
+    #[error("cargo could not build a binary ({0}); its messages are above")]
     Build(ExitStatus),
-    #[error("the receiver ended at start with {0}; its log:\n{1}")]
+    #[error("the program ended at start with {0}; its log:\n{1}")]
     Ended(ExitStatus, String),
-    #[error("the receiver was not ready after {READY_WITHIN:?}; its log:\n{0}")]
+    #[error("the program was not ready after {READY_WITHIN:?}; its log:\n{0}")]
     NotReady(String),
 }
 
@@ -50,7 +50,7 @@ impl Receiver {
     /// # Errors
     /// When it cannot be found, built or started, or does not become ready.
     pub fn start(bootstrap: &str, port: u16) -> Result<Self, StartError> {
-        let binary = find_or_build()?;
+        let binary = find_or_build("receiver")?;
         let folder = TempDir::with_prefix("millrace-quickstart-")
             .map_err(named("making a temporary folder"))?;
         let port = free_port(port).map_err(named("looking for a free port"))?;
@@ -117,24 +117,24 @@ impl Drop for Receiver {
     }
 }
 
-fn named(what: &str) -> impl FnOnce(io::Error) -> StartError + use<> {
+pub(crate) fn named(what: &str) -> impl FnOnce(io::Error) -> StartError + use<> {
     let what = what.to_owned();
     move |error| StartError::Io { what, error }
 }
 
-/// The receiver beside this program; built with the same profile when it is not there.
-fn find_or_build() -> Result<PathBuf, StartError> {
+/// A product's binary beside this program; built with the same profile when it is not there.
+pub(crate) fn find_or_build(name: &str) -> Result<PathBuf, StartError> {
     let program = env::current_exe().map_err(named("finding this program"))?;
-    let receiver = program.with_file_name("receiver");
-    if !receiver.exists() {
-        eprintln!("Building the receiver.");
+    let binary = program.with_file_name(name);
+    if !binary.exists() {
+        eprintln!("Building the {name}.");
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
             "build",
             "--package",
-            "millrace-receiver",
+            &format!("millrace-{name}"),
             "--bin",
-            "receiver",
+            name,
         ]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
@@ -147,14 +147,25 @@ fn find_or_build() -> Result<PathBuf, StartError> {
             return Err(StartError::Build(status));
         }
     }
-    Ok(receiver)
+    Ok(binary)
 }
 
 /// `wanted`, or one that the system chooses when that is taken.
-fn free_port(wanted: u16) -> io::Result<u16> {
+pub(crate) fn free_port(wanted: u16) -> io::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, wanted))
         .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
     Ok(listener.local_addr()?.port())
+}
+
+pub(crate) fn write_all(folder: &Path, files: &[(&str, String)]) -> io::Result<()> {
+    for (name, content) in files {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, content)?;
+    }
+    Ok(())
 }
 
 fn lay_out(folder: &Path, bootstrap: &str, metrics_port: u16) -> io::Result<()> {
@@ -181,14 +192,7 @@ fn lay_out(folder: &Path, bootstrap: &str, metrics_port: u16) -> io::Result<()> 
         ("features/authentication-oidc", "disabled".to_owned()),
         ("logging/config.xml", shipped::LOGBACK.to_owned()),
     ];
-    for (name, content) in files {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(path, content)?;
-    }
-    Ok(())
+    write_all(folder, &files)
 }
 
 fn environment(command: &mut Command, folder: &Path, port: u16) {

@@ -6,3 +6,7 @@ pub const PRODUCER_PROPERTIES: &str = include_str!("../config/producer.propertie
 pub const HTTP_SERVER_PROPERTIES: &str = include_str!("../config/httpserver.properties");
 /// `config.xml` of `kafka-config-logging`.
 pub const LOGBACK: &str = include_str!("../config/logback.xml");
+/// `config-kafka-broker-consumer.properties`.
+pub const CONSUMER_PROPERTIES: &str = include_str!("../config/consumer.properties");
+/// `config-kafka-broker-webclient.properties`.
+pub const WEB_CLIENT_PROPERTIES: &str = include_str!("../config/webclient.properties");

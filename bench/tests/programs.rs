@@ -49,7 +49,11 @@ fn quickstart_once_shows_the_record_of_its_event() {
         "key      hello",
         "ce_type: com.example.hello",
         r#"value    {"message":"Hello, Millrace"}"#,
+        "POST /hello",
+        "ce-type: com.example.hello",
+        "ce-knativekafkaoffset: 0",
     ] {
         assert!(text.contains(expected), "{expected:?} is missing in:\n{text}");
     }
+    assert!(!text.contains("POST /other"), "the other trigger's filter let it pass:\n{text}");
 }

@@ -3,9 +3,9 @@
 use millrace_bench::shipped;
 
 /// `config-kafka-broker-consumer.properties`.
-const CONSUMER: &str = include_str!("../config/consumer.properties");
+const CONSUMER: &str = millrace_bench::shipped::CONSUMER_PROPERTIES;
 /// `config-kafka-broker-webclient.properties`.
-const WEB_CLIENT: &str = include_str!("../config/webclient.properties");
+const WEB_CLIENT: &str = millrace_bench::shipped::WEB_CLIENT_PROPERTIES;
 
 /// The producer file with some values changed or added.
 pub fn producer(changes: &[(String, String)]) -> String {

@@ -1,4 +1,5 @@
-//! `quickstart`: an embedded Kafka, the real receiver with one Broker ingress on it, and each record as it lands.
+//! `quickstart`: the whole round on an embedded Kafka: the real receiver with one Broker ingress, each record as it
+//! lands, the real dispatcher with two Triggers, and what arrives at their subscriber.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -9,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use millrace_bench::cluster::warning;
+use millrace_bench::dispatcher::Dispatcher;
 use millrace_bench::event;
 use millrace_bench::receiver::{INGRESS_PATH, Receiver, TOPIC};
 use millrace_bench::signals::EndSignals;
+use millrace_bench::subscriber::Subscriber;
 use millrace_kafka::testing::{MockCluster, ReadFrom, Tail, TestConsumer};
 
 #[derive(Parser)]
 #[command(
-    about = "Try Millrace: an embedded Kafka, the receiver on it, and each record as it lands."
+    about = "Try Millrace: an embedded Kafka, receiver and dispatcher on it, and each event as it passes."
 )]
 struct Arguments {
     /// Where the receiver takes events; when it is taken, the system chooses another.
@@ -38,24 +41,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut receiver = Receiver::start(&bootstrap, arguments.port)?;
     println!("Receiver  http://127.0.0.1:{}{INGRESS_PATH}", receiver.port);
     println!("Metrics   http://127.0.0.1:{}/metrics", receiver.metrics_port);
-    println!("Log       {}\n", receiver.log_file().display());
+    println!("Log       {}", receiver.log_file().display());
+    let subscriber = Subscriber::start()?;
+    let mut dispatcher = Dispatcher::start(&bootstrap, TOPIC, subscriber.port)?;
+    println!("Triggers  hello: events of type com.example.hello; other: of type com.example.other");
+    println!("Log       {}\n", dispatcher.log_file().display());
 
     let consumer = TestConsumer::new(&bootstrap)?;
     let mut records = consumer.tail(TOPIC, ReadFrom::Beginning, Duration::from_secs(20))?;
     let outcome = if arguments.once {
-        once(&mut records, receiver.port)
+        once(&mut records, &subscriber, receiver.port)
     } else {
         println!(
             "Send an event from another terminal; Ctrl-C ends.\n\n{}\n",
             event::curl_command(receiver.port)
         );
-        show_until(signals, &mut records, &mut receiver)
+        show_until(signals, &mut records, &subscriber, &mut receiver)
     };
     receiver.stop();
+    dispatcher.stop();
     outcome
 }
 
-fn once(records: &mut Tail<'_>, port: u16) -> Result<(), Box<dyn Error>> {
+fn once(records: &mut Tail<'_>, subscriber: &Subscriber, port: u16) -> Result<(), Box<dyn Error>> {
     let status = event::send(port)?;
     println!("{status}");
     if !status.starts_with("HTTP/1.1 202") {
@@ -65,6 +73,10 @@ fn once(records: &mut Tail<'_>, port: u16) -> Result<(), Box<dyn Error>> {
         .next(Duration::from_secs(30))
         .ok_or("the event was accepted, but no record came")?;
     println!("{}", event::describe(&record));
+    let delivered = subscriber
+        .next(Duration::from_secs(30))
+        .ok_or("the event is in Kafka, but no subscriber got it")?;
+    println!("{delivered}");
     Ok(())
 }
 
@@ -72,6 +84,7 @@ fn once(records: &mut Tail<'_>, port: u16) -> Result<(), Box<dyn Error>> {
 fn show_until(
     signals: EndSignals,
     records: &mut Tail<'_>,
+    subscriber: &Subscriber,
     receiver: &mut Receiver,
 ) -> Result<(), Box<dyn Error>> {
     let stopped = Arc::new(AtomicBool::new(false));
@@ -84,6 +97,9 @@ fn show_until(
     while !stopped.load(Ordering::Relaxed) {
         if let Some(record) = records.next(Duration::from_millis(200)) {
             println!("{}\n", event::describe(&record));
+        }
+        while let Some(delivered) = subscriber.next(Duration::ZERO) {
+            println!("{delivered}\n");
         }
         // Ctrl-C reaches the receiver too, maybe a moment before us.
         if let Some(status) = receiver.ended() {
