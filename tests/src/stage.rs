@@ -124,6 +124,19 @@ impl StageSetup<'_> {
 
     /// [`Self::start`] with another way to start the dispatcher, such as `Dispatcher::launch`.
     pub fn start_with(self, start: impl FnOnce(&Setup) -> Dispatcher) -> Stage {
+        self.start_as(|_| {}, start)
+    }
+
+    /// [`Self::start`] with a contract that is changed before: topics and groups are there all the same.
+    pub fn start_with_contract(self, change: impl FnOnce(&mut Contract)) -> Stage {
+        self.start_as(change, Dispatcher::start)
+    }
+
+    fn start_as(
+        self,
+        change: impl FnOnce(&mut Contract),
+        start: impl FnOnce(&Setup) -> Dispatcher,
+    ) -> Stage {
         let bootstrap = self.broker.bootstrap().to_owned();
         let groups = Groups::of(&bootstrap);
         let mut contract = Contract::new(1);
@@ -145,6 +158,7 @@ impl StageSetup<'_> {
             }
             contract = contract.with(plan.to_resource());
         }
+        change(&mut contract);
         let setup = self.setup.contract(contract.to_bytes());
         let dispatcher = start(&setup);
         Stage {
