@@ -50,7 +50,7 @@ pub(crate) fn options(bootstrap: &str, group: &str) -> ConsumerOptions {
     let pairs = [
         ("auto.offset.reset", "earliest"),
         ("fetch.wait.max.ms", "10"),
-        ("session.timeout.ms", "6000"),
+        ("session.timeout.ms", "3000"),
         ("heartbeat.interval.ms", "100"),
         ("partition.assignment.strategy", "range"),
         ("queued.min.messages", "100"),
@@ -184,9 +184,10 @@ impl Member {
                 return;
             }
             assert!(Instant::now() < deadline, "{what}: {:?}", self.troubles);
-            if !busy {
-                let step = if others.is_empty() { SOON } else { Duration::from_millis(10) };
-                self.bell.wait(seen, step);
+            if others.is_empty() {
+                assert!(self.bell.wait(seen, SOON), "no wake-up: {what}");
+            } else if !busy {
+                self.bell.wait(seen, Duration::from_millis(10));
             }
         }
     }
