@@ -108,8 +108,8 @@ impl Delivery<'_> {
             }
             let outcome = if self.lane.pause(Duration::from_millis(after_ms)).await {
                 match to {
-                    Target::Subscriber => self.to_subscriber().await,
-                    Target::DeadLetter => self.to_dead_letter().await,
+                    Target::Subscriber => self.try_subscriber().await,
+                    Target::DeadLetter => self.try_dead_letter().await,
                     Target::Reply => self.forward_reply().await,
                 }
             } else {
@@ -119,14 +119,14 @@ impl Delivery<'_> {
         }
     }
 
-    async fn to_subscriber(&mut self) -> Outcome {
+    async fn try_subscriber(&mut self) -> Outcome {
         let pool = &self.edition.subscriber;
         let answer = self.post(pool, Whom::Subscriber, &self.event, self.value()).await;
         self.status = answer.as_ref().ok().map(Response::status);
         self.judge(answer)
     }
 
-    async fn to_dead_letter(&mut self) -> Outcome {
+    async fn try_dead_letter(&mut self) -> Outcome {
         let edition = self.edition;
         let Some(pool) = &edition.dead_letter else { return Outcome::Hopeless };
         if self.dead.is_none() {
@@ -180,8 +180,11 @@ impl Delivery<'_> {
             Ok(reply) => self.reply = reply,
             Err(error) => {
                 self.failure = Some(Failure::without_response(destination));
-                self.trouble = format!("it answered {} with something that is no event: {error}; \
-                    a successful answer must be empty or an event", response.status());
+                self.trouble = format!(
+                    "it answered {} with something that is no event: {error}; \
+                    a successful answer must be empty or an event",
+                    response.status()
+                );
                 return Outcome::Hopeless;
             }
         }

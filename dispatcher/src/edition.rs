@@ -33,8 +33,9 @@ const HOLD: Hold = Hold { first_ms: 1_000, cap_ms: 60_000 };
 
 impl Edition {
     pub(crate) fn new(plan: Arc<Plan>, seat: Arc<EgressSeat>, shard: &Rc<Shard>) -> Edition {
-        let pool =
-            |endpoints: &Endpoints| shard.client.pool(&endpoints.target, endpoints.headers.as_bytes());
+        let pool = |endpoints: &Endpoints| {
+            shard.client.pool(&endpoints.target, endpoints.headers.as_bytes())
+        };
         let common = &shard.common;
         Edition {
             subscriber: pool(&plan.subscriber),

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
 use millrace_contract::Contract;
-use millrace_kafka::{Producer, TopicPartition};
 use millrace_kafka::properties::ConsumerSettings;
 use millrace_kafka::properties::ProducerSettings;
+use millrace_kafka::{Producer, TopicPartition};
 use millrace_observe::{GroupMeters, Registry};
 use millrace_shard::{Mailbox, clock};
 
@@ -27,7 +27,6 @@ use crate::link::Nudges;
 use crate::plan::PlanOptions;
 use crate::shard::Command;
 
-pub(crate) use member::Wanted;
 pub(crate) use reconcile::Refused;
 
 use member::Member;
@@ -159,12 +158,10 @@ pub(crate) fn start(
         reply_producers: HashSet::new(),
         closing: close_producers()?,
     };
-    std::thread::Builder::new()
-        .name("groups".to_owned())
-        .spawn(move || {
-            let mut groups = groups;
-            groups.run(&words.1, &drained);
-        })?;
+    std::thread::Builder::new().name("groups".to_owned()).spawn(move || {
+        let mut groups = groups;
+        groups.run(&words.1, &drained);
+    })?;
     Ok(handle)
 }
 

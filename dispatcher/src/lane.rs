@@ -148,12 +148,7 @@ impl Lane {
     }
 
     /// Takes up to `room` records that are there, and gives how many.
-    fn poll(
-        &self,
-        queue: &mut PartitionQueue,
-        room: usize,
-        into: &mut VecDeque<Message>,
-    ) -> usize {
+    fn poll(&self, queue: &mut PartitionQueue, room: usize, into: &mut VecDeque<Message>) -> usize {
         let before = into.len();
         queue.poll(room, |taken| match taken {
             Ok(message) => into.push_back(message),
@@ -200,7 +195,12 @@ impl Lane {
 
     fn publish(&self) {
         let tracker = self.tracker.borrow();
-        self.link.progress(tracker.committable(), tracker.open(), tracker.oldest_open(), clock::coarse_ms());
+        self.link.progress(
+            tracker.committable(),
+            tracker.open(),
+            tracker.oldest_open(),
+            clock::coarse_ms(),
+        );
     }
 
     /// Waits; false when the record was abandoned meanwhile.

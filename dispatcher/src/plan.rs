@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_client::Target;
+use millrace_contract::diff::Wanted;
 use millrace_contract::model::{
     Backoff, DeliveryOrder, Endpoint, Filter as FilterTree, Format, KeyType as ContractKeyType,
     Reference, Reply,
 };
 use millrace_delivery::{RetryPolicy, max_poll_interval_ms};
 use millrace_event::{KeyType, Overrides, PlainSource};
-use millrace_observe::EgressName;
 use millrace_filter::{CesqlError, Filter, Mode};
-
-use crate::groups::Wanted;
+use millrace_observe::EgressName;
 
 /// Java's assumption for its formula when the file has no `max.poll.records` (dispatcher.md 4.1).
 const POLL_RECORDS_FORMULA: u32 = 500;

@@ -72,7 +72,8 @@ impl Groups {
             partitions = queues.len(), "Partitions are assigned.");
         let mut opened = Vec::with_capacity(queues.len());
         for queue in queues {
-            let Some((shard, link)) = find(&queue.place().topic, queue.place().partition).cloned() else {
+            let Some((shard, link)) = find(&queue.place().topic, queue.place().partition).cloned()
+            else {
                 continue;
             };
             member.lanes.push(LaneEntry {

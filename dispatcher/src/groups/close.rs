@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use millrace_contract::diff::Wanted;
+
 use super::Groups;
 use super::assign::{LAST_COMMIT, tell};
-use super::member::{Closing, Stage, Wanted, after};
+use super::member::{Closing, Stage, after};
 use crate::link::Order;
 use crate::shard::Command;
 

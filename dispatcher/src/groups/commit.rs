@@ -17,9 +17,11 @@ const STALLED: Duration = Duration::from_secs(1);
 
 impl Groups {
     pub(super) fn commit_if_due(&mut self, id: u64, now: Instant) {
-        let interval = self.settings.consumer.as_ref().map_or(Duration::from_secs(5), |consumer| {
-            consumer.auto_commit_interval
-        });
+        let interval = self
+            .settings
+            .consumer
+            .as_ref()
+            .map_or(Duration::from_secs(5), |consumer| consumer.auto_commit_interval);
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(since) = member.committing
             && now.saturating_duration_since(since) > ANSWER_WITHIN

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millrace_contract::model::{Egress, Resource};
+use millrace_contract::diff::Wanted;
 use millrace_kafka::{Consumer, GroupEvent, TopicPartition};
 use millrace_observe::limit::KeyedLimit;
 use millrace_observe::{PartitionMeters, limited};
@@ -36,54 +36,6 @@ pub(super) struct Member {
     /// What the consumer told while a revocation was open.
     pub(super) later: VecDeque<GroupEvent>,
     pub(super) meters: PartitionMeters,
-}
-
-/// An egress of the contract with all that it depends on.
-#[derive(Clone)]
-pub(crate) struct Wanted {
-    pub(crate) resource: Arc<Resource>,
-    pub(crate) egress: Egress,
-    pub(crate) bundles: Arc<[String]>,
-}
-
-/// What another contract means for a running egress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Nothing.
-    Keep,
-    /// Records are delivered in another way; the group is not left.
-    Update,
-    /// The consumer itself is another one.
-    Restart,
-}
-
-impl Wanted {
-    /// What changes when this runs and `next` is wanted (dispatcher.md 2.3).
-    pub(super) fn change_to(&self, next: &Wanted) -> Change {
-        let (from, to) = (&*self.resource, &*next.resource);
-        let (old, new) = (&self.egress, &next.egress);
-        let same_consumer = from.topics == to.topics
-            && from.bootstrap_servers == to.bootstrap_servers
-            && from.auth == to.auth
-            && old.consumer_group == new.consumer_group
-            && old.order == new.order
-            && old.virtual_replicas == new.virtual_replicas
-            && old.rate_limiter == new.rate_limiter
-            && old.reference == new.reference
-            // The bound on a rebalance follows from it.
-            && (old.delivery.timeout_ms, old.delivery.retries)
-                == (new.delivery.timeout_ms, new.delivery.retries);
-        if !same_consumer {
-            return Change::Restart;
-        }
-        let same_way = old == new
-            && from.uid == to.uid
-            && from.overrides == to.overrides
-            && from.reference == to.reference
-            && from.event_type_autocreate == to.event_type_autocreate
-            && self.bundles == next.bundles;
-        if same_way { Change::Keep } else { Change::Update }
-    }
 }
 
 /// A partition of a member.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::HashMap;
-use millrace_contract::Contract;
+use millrace_contract::diff::{EgressChange, Wanted, egress_change};
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
 use millrace_shard::politeness::start_politely;
 
 use super::assign::tell;
-use super::member::{Change, Member, Wanted};
+use super::member::Member;
 use super::{Groups, RETRY, Word};
 use crate::plan::{Plan, PlanError, ReplyPlan};
 use crate::replies;
@@ -46,7 +46,10 @@ impl Groups {
     /// Brings what runs in line with the contract in force.
     pub(super) fn reconcile(&mut self) {
         let Some(contract) = self.contract.clone() else { return };
-        let wanted = wanted(&contract);
+        let wanted: HashMap<Arc<str>, Wanted> = Wanted::all(&contract)
+            .into_iter()
+            .map(|wanted| (wanted.uid().clone(), wanted))
+            .collect();
         let refused_before = std::mem::take(&mut self.refused);
         let gone: Vec<u64> = self
             .by_uid
@@ -83,10 +86,10 @@ impl Groups {
             closing.next = Some(Box::new(wanted));
             return;
         }
-        match member.wanted.change_to(&wanted) {
-            Change::Keep => {}
-            Change::Restart => self.close(id, drain, Some(Box::new(wanted))),
-            Change::Update => match Plan::build(&wanted, &self.settings.plan) {
+        match egress_change(member.wanted.in_contract(), wanted.in_contract()) {
+            EgressChange::Keep => {}
+            EgressChange::Restart => self.close(id, drain, Some(Box::new(wanted))),
+            EgressChange::Update => match Plan::build(&wanted, &self.settings.plan) {
                 Ok(plan) => self.update(id, wanted, plan),
                 Err(error) => {
                     // What the contract says now cannot be done, and what it said before must not.
@@ -220,8 +223,12 @@ impl Groups {
                     && matches!(member.plan.reply, ReplyPlan::Topic(_))
             })
         };
-        let unused: Vec<_> =
-            self.reply_producers.iter().filter(|(_, bootstrap)| !used(bootstrap)).cloned().collect();
+        let unused: Vec<_> = self
+            .reply_producers
+            .iter()
+            .filter(|(_, bootstrap)| !used(bootstrap))
+            .cloned()
+            .collect();
         for key in unused {
             self.reply_producers.remove(&key);
             if let Some(shard) = self.shards.get(key.0) {
@@ -229,17 +236,4 @@ impl Groups {
             }
         }
     }
-}
-
-/// All egresses of a contract.
-fn wanted(contract: &Contract) -> HashMap<Arc<str>, Wanted> {
-    let bundles: Arc<[String]> = contract.trust_bundles.clone().into();
-    let mut wanted = HashMap::new();
-    for resource in &contract.resources {
-        for egress in &resource.egresses {
-            let (resource, egress, bundles) = (resource.clone(), egress.clone(), bundles.clone());
-            wanted.insert(egress.uid.clone(), Wanted { resource, egress, bundles });
-        }
-    }
-    wanted
 }
