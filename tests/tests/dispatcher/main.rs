@@ -6,15 +6,18 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
 
+mod contracts;
 mod dead_letter;
 mod filters;
 mod filters_alone;
 mod invalid;
 mod lanes;
 mod lifecycle;
+mod metrics;
 mod offsets;
 mod overrides;
 mod plain;
+mod platform;
 mod reconcile;
 mod reply;
 mod request;
@@ -23,10 +26,12 @@ mod rigs;
 
 /// All cases of the shared stages.
 const DECLARED: &[&[millrace_tests::stage::Declared]] = &[
+    contracts::CASES,
     dead_letter::CASES,
     filters::CASES,
     invalid::CASES,
     lanes::CASES,
+    metrics::CASES,
     offsets::CASES,
     overrides::CASES,
     plain::CASES,

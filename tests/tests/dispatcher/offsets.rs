@@ -12,7 +12,6 @@ use millrace_tests::process::Dispatcher;
 use millrace_tests::producer::{self, NewRecord};
 use millrace_tests::stage::{Case, DISPATCH_COUNT, Kind, Stage};
 use millrace_tests::subscriber::{Answer, Gate, Received};
-use millrace_tests::wait::SOON;
 use millrace_tests::{cases, on_apache, python};
 
 const SKIPPED_OFFSETS: &str = "kn_eventing_kafka_skipped_offsets_1_total";
@@ -212,13 +211,5 @@ on_apache! {
         assert_eq!(new.iter().map(|batch| batch.records).sum::<i32>(), PARTITIONS);
         // Two when a tick falls into the middle.
         assert!(new.len() <= 2, "{} requests: {new:?}", new.len());
-    }
-
-    /// Group ids are exactly those of the contract: Java goes on where we have stopped, and the other way round.
-    fn c030_group_of_the_contract(variant: Variant) {
-        let stage = Stage::prepare(variant, Kind::Broker).with("c030", |plan| plan).start();
-        let case = stage.case("c030");
-        let group = stage.groups.settles_with(&case.egress().group, 1, SOON);
-        assert_eq!(group.members.len(), 1);
     }
 }
