@@ -3,7 +3,7 @@
 # the same requests, an HTTP server that does nothing (the floor), so that figures of different machines can be
 # compared by their ratio.
 #
-#   bench/receiver.sh [connections] [seconds]
+#   bench/receiver.sh [connections] [seconds] [rounds]
 #
 # One shard and all of the receiver's threads are bound to core 0; the load generator (wrk, closed loop)
 # and the embedded Kafka (12 partitions) share core 1. IO_DRIVER and PRODUCER_PROPERTY (key=value, may be
@@ -12,7 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 connections=${1:-256}
-seconds=${2:-8}
+seconds=${2:-3}
+rounds=${3:-5}
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'kill "${receiver:-}" "${kafka:-}" "${floor:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -43,28 +44,30 @@ until curl -fs "http://127.0.0.1:$port/readyz" > /dev/null; do sleep 0.05; done
 load() { taskset -c 1 wrk -t1 -c"$connections" -d"$2"s --latency -s bench/binary-event.lua "http://127.0.0.1:$1/ns/load"; }
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 hertz=$(getconf CLK_TCK)
-measure() { # NAME PID PORT: prints its figures, leaves the CPU per request in cpu
-  load "$3" 2 > /dev/null
+measure() { # NAME PID PORT: prints its figures and adds its CPU per request to the file NAME
   local before after requests
   before=$(ticks "$2")
   load "$3" "$seconds" > "$work/wrk.out"
   after=$(ticks "$2")
   requests=$(awk '/requests in/ {print $1}' "$work/wrk.out")
-  cpu=$(awk -v t=$((after - before)) -v hz="$hertz" -v n="$requests" 'BEGIN {printf "%.2f", t / hz / n * 1e6}')
-  echo "$1: CPU per event $cpu us, $(awk '/Requests\/sec/ {print $2}' "$work/wrk.out") events/s," \
-    "p50 $(awk '/50%/ {print $2}' "$work/wrk.out"), p99 $(awk '/99%/ {print $2}' "$work/wrk.out")," \
+  awk -v t=$((after - before)) -v hz="$hertz" -v n="$requests" 'BEGIN {printf "%.2f\n", t / hz / n * 1e6}' >> "$work/$1"
+  echo "$1: CPU per event $(tail -1 "$work/$1") us, $(awk '/Requests\/sec/ {print $2}' "$work/wrk.out") events/s," \
+    "p50 $(awk '$1 == "50%" {print $2}' "$work/wrk.out"), p99 $(awk '$1 == "99%" {print $2}' "$work/wrk.out")," \
     "peak RSS $(awk '/VmHWM/ {print $2, $3}' "/proc/$2/status")"
   grep -E 'Non-2xx|Socket errors' "$work/wrk.out" || true
 }
+median() { sort -n "$work/$1" | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
 floor_port=$((port + 1))
 taskset -c 0 "$target/floor" --port "$floor_port" $([ "${IO_DRIVER:-}" = epoll ] && echo --epoll) > /dev/null 2>&1 &
 floor=$!
 grep -h -o '"driver":"[a-z_]*"' "$work/receiver.log" | head -1
-# A B B A: a machine that slows down meanwhile slows both.
-measure receiver "$receiver" "$port"; a=$cpu
-measure floor "$floor" "$floor_port"; b=$cpu
-measure floor "$floor" "$floor_port"; c=$cpu
-measure receiver "$receiver" "$port"; d=$cpu
-awk -v a="$a" -v b="$b" -v c="$c" -v d="$d" \
-  'BEGIN {printf "receiver / floor: %.2f (%.2f us above it)\n", (a + d) / (b + c), (a + d - b - c) / 2}'
+load "$port" 2 > /dev/null
+load "$floor_port" 1 > /dev/null
+# In turns: a machine that slows down for a while slows both, and the medians leave such a while out.
+for ((round = 0; round < rounds; round++)); do
+  measure receiver "$receiver" "$port"
+  measure floor "$floor" "$floor_port"
+done
+awk -v a="$(median receiver)" -v b="$(median floor)" \
+  'BEGIN {printf "median CPU per event: receiver %.2f us, floor %.2f us, receiver / floor %.2f\n", a, b, a / b}'
