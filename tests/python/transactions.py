@@ -25,6 +25,9 @@ def main():
         transactional.commit_transaction()
     else:
         transactional.abort_transaction()
+    # The end is answered once it is decided, and the marker written some time after that. Only when it is there is the
+    # next one of this name let in; without this wait the last event may get the marker's offset.
+    Producer({"bootstrap.servers": bootstrap, "transactional.id": topic}).init_transactions()
     plain = Producer({"bootstrap.servers": bootstrap})
     event(plain, topic, 2)
     if plain.flush(30) > 0:
