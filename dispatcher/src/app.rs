@@ -19,6 +19,8 @@ use crate::check::Settings;
 use crate::env::OnLastFailure;
 use crate::groups::{self, ShardSeat};
 use crate::healthy::Healthy;
+use crate::housekeeping;
+use crate::kafka_numbers::KafkaNumbers;
 use crate::lifecycle::{self, Running};
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
@@ -77,7 +79,9 @@ pub(crate) fn run(settings: Settings, healthy: Healthy, flusher: Flusher) -> Res
     })?;
     metrics::describe(&registry, &shards, &topology, &librdkafka_version());
     tracing::info!(shards = count, version = env!("CARGO_PKG_VERSION"), "The dispatcher runs.");
-    let groups = groups::start(groups(&settings), registry.clone(), seats, groups::words())?;
+    let chores = housekeeping::start(KafkaNumbers::new(&registry))?;
+    let groups =
+        groups::start(groups(&settings), registry.clone(), seats, groups::words(), chores)?;
     let (updates, news) = tokio::sync::mpsc::unbounded_channel();
     let watch = Watcher::start(
         &env.common.contract,
@@ -114,6 +118,8 @@ fn groups(settings: &Settings) -> groups::Settings {
         },
         consumer: settings.consumer.clone().map_err(|refused| refused.to_string()),
         producer: settings.producer.clone().map_err(|refused| refused.to_string()),
+        statistics: settings.observability.metrics.is_some()
+            && !env.common.metrics.disable_kafka_clients,
         drain: env.drain,
         revoke_drain: env.revoke_drain,
     }

@@ -89,6 +89,7 @@ impl Delivery<'_> {
             }
         };
         let (mut course, mut step) = Course::start();
+        let mut held = false;
         loop {
             let (to, attempt, after_ms) = match step {
                 Step::Send { to, attempt, after_ms } => (to, attempt, after_ms),
@@ -105,6 +106,11 @@ impl Delivery<'_> {
             }
             if attempt > 1 {
                 meters.retried(whom(to));
+            }
+            if course.is_held() && !held {
+                held = true;
+                meters.held();
+                self.tell_held();
             }
             let outcome = if self.lane.pause(Duration::from_millis(after_ms)).await {
                 match to {
@@ -250,6 +256,16 @@ impl Delivery<'_> {
         let asked = response.header("retry-after");
         let retry_after_ms = asked.and_then(|value| retry_after_ms(value, epoch_ms()));
         Outcome::Answered { status: response.status(), retry_after_ms, reply: false }
+    }
+
+    fn tell_held(&self) {
+        let plan = &self.edition.plan;
+        let link = &self.lane.link;
+        limited!(by LOST, &plan.uid; error,
+            topic = %link.topic, partition = link.partition, offset = self.message.offset(),
+            trigger = %plan.name(), destination = plan.destination, error = self.trouble,
+            "The dead letter sink does not take an event; it is held, and so are the offsets behind \
+             it, until the sink takes it.");
     }
 
     /// Says what became of it, where that is not what everybody hopes for.

@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
 use millrace_contract::Contract;
+use millrace_kafka::TopicPartition;
 use millrace_kafka::properties::ConsumerSettings;
 use millrace_kafka::properties::ProducerSettings;
-use millrace_kafka::{Producer, TopicPartition};
 use millrace_observe::{GroupMeters, Registry};
 use millrace_shard::{Mailbox, clock};
 
+use crate::housekeeping::Chore;
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
 use crate::shard::Command;
@@ -95,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) consumer: Result<ConsumerSettings, String>,
     pub(crate) producer: Result<ProducerSettings, String>,
     pub(crate) plan: PlanOptions,
+    /// Whether anybody looks at the clients' statistics.
+    pub(crate) statistics: bool,
     /// For what is in flight when an egress ends.
     pub(crate) drain: Duration,
     /// For what is in flight when a partition is taken away.
@@ -127,8 +130,8 @@ pub(crate) struct Groups {
     next_show: Instant,
     /// Shards that have a producer for replies to topics of these bootstrap servers.
     reply_producers: HashSet<(usize, Arc<str>)>,
-    /// Where producers go to be closed.
-    closing: Sender<Producer>,
+    /// Where producers go to be closed, and statistics to be read.
+    chores: Sender<Chore>,
 }
 
 /// Starts the thread. It ends with the process.
@@ -137,6 +140,7 @@ pub(crate) fn start(
     registry: Registry,
     shards: Vec<ShardSeat>,
     words: (Sender<Word>, Receiver<Word>),
+    chores: Sender<Chore>,
 ) -> std::io::Result<GroupsHandle> {
     let drained = Arc::new((Mutex::new(false), Condvar::new()));
     let handle = GroupsHandle { words: words.0.clone(), drained: drained.clone() };
@@ -156,25 +160,13 @@ pub(crate) fn start(
         next_tick: Instant::now(),
         next_show: Instant::now(),
         reply_producers: HashSet::new(),
-        closing: close_producers()?,
+        chores,
     };
     std::thread::Builder::new().name("groups".to_owned()).spawn(move || {
         let mut groups = groups;
         groups.run(&words.1, &drained);
     })?;
     Ok(handle)
-}
-
-/// A thread that closes producers: that waits for what they still have to send.
-fn close_producers() -> std::io::Result<Sender<Producer>> {
-    const WITHIN: Duration = Duration::from_secs(5);
-    let (sender, receiver) = channel::<Producer>();
-    std::thread::Builder::new().name("producers".to_owned()).spawn(move || {
-        for producer in receiver {
-            producer.close(WITHIN, |_| {});
-        }
-    })?;
-    Ok(sender)
 }
 
 /// The channel to the groups thread; shards need its sending side before the thread runs.

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_delivery::{Fate, OffsetTracker, Received};
-use millrace_kafka::{Message, PartitionQueue};
+use millrace_kafka::{Fetched, Message, PartitionQueue};
 use millrace_observe::limited;
 use millrace_shard::{LocalNotify, clock, sleep, spawn, yield_now};
 
 use crate::deliver;
 use crate::edition::Edition;
 use crate::link::{Link, Order};
+use crate::queued::Queued;
 use crate::seat::{EgressSeat, ShardCredits};
 use crate::shard::{LaneSeat, Shard};
 
@@ -35,10 +36,19 @@ pub(crate) struct Lane {
     in_flight: Cell<usize>,
     /// Where order does not matter: this shard's place in the bound of the egress.
     credits: Option<Rc<ShardCredits>>,
+    /// Records taken and not begun.
+    queued: Queued,
     /// Something has changed that the lane's task should look at.
     news: LocalNotify,
     /// What is in flight is somebody else's now.
     pub(crate) abandoned: LocalNotify,
+}
+
+/// What a lane has taken from its queue.
+enum Next {
+    Record(Message),
+    /// The partition was read up to here.
+    End(i64),
 }
 
 impl Lane {
@@ -46,6 +56,7 @@ impl Lane {
         let unordered = !edition.plan.ordered;
         let credits = unordered.then(|| shard.credits(&seat.egress)).flatten();
         let lane = Rc::new(Lane {
+            queued: Queued::new(&edition, &seat.link),
             link: seat.link,
             seat: seat.egress,
             shard: shard.clone(),
@@ -102,12 +113,13 @@ impl Lane {
                 self.news.notified().await;
                 continue;
             }
-            let Some(message) = taken.pop_front() else {
+            let Some(next) = taken.pop_front() else {
                 match self.seat.permits(self.seat.batch) {
                     Ok(room) => {
                         let found = self.poll(queue, room, &mut taken);
                         self.seat.give_permits_back(room.saturating_sub(found));
-                        if found == 0 {
+                        self.queued.taken(found);
+                        if taken.is_empty() {
                             self.news.notified().await;
                         }
                     }
@@ -115,7 +127,13 @@ impl Lane {
                 }
                 continue;
             };
-            self.begin(message);
+            match next {
+                Next::Record(message) => {
+                    self.queued.begun();
+                    self.begin(message);
+                }
+                Next::End(offset) => self.skip_to(offset),
+            }
             give_way(&mut turn).await;
         }
     }
@@ -133,13 +151,18 @@ impl Lane {
             }
             let found = self.poll(queue, room, &mut taken);
             credits.give_back(room.saturating_sub(found));
-            if found == 0 {
+            if taken.is_empty() {
                 self.news.notified().await;
                 continue;
             }
-            for message in taken.drain(..) {
-                if !self.begin(message) {
-                    credits.give_back(1);
+            for next in taken.drain(..) {
+                match next {
+                    Next::Record(message) => {
+                        if !self.begin(message) {
+                            credits.give_back(1);
+                        }
+                    }
+                    Next::End(offset) => self.skip_to(offset),
                 }
                 give_way(&mut turn).await;
             }
@@ -148,14 +171,17 @@ impl Lane {
     }
 
     /// Takes up to `room` records that are there, and gives how many.
-    fn poll(&self, queue: &mut PartitionQueue, room: usize, into: &mut VecDeque<Message>) -> usize {
-        let before = into.len();
-        queue.poll(room, |taken| match taken {
-            Ok(message) => into.push_back(message),
-            Err(trouble) => limited!(warn, topic = %self.link.topic,
+    fn poll(&self, queue: &mut PartitionQueue, room: usize, into: &mut VecDeque<Next>) -> usize {
+        let mut found = 0_usize;
+        queue.poll(room, |fetched| match fetched {
+            Fetched::Record(message) => {
+                found = found.saturating_add(1);
+                into.push_back(Next::Record(message));
+            }
+            Fetched::End(offset) => into.push_back(Next::End(offset)),
+            Fetched::Trouble(trouble) => limited!(warn, topic = %self.link.topic,
                 partition = self.link.partition, error = %trouble, "A partition has trouble."),
         });
-        let found = into.len().saturating_sub(before);
         self.link.polled(found);
         found
     }
@@ -181,7 +207,18 @@ impl Lane {
         true
     }
 
+    /// All before this has been taken. What comes to nothing in between, like the markers of
+    /// transactions, would else show as a lag for ever.
+    fn skip_to(&self, next: i64) {
+        let skipped = self.tracker.borrow_mut().skipped_to(next);
+        if skipped > 0 {
+            self.edition.borrow().meters.skipped(skipped);
+            self.publish();
+        }
+    }
+
     fn end(&self, offset: i64, fate: Fate) {
+        self.queued.done();
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         if fate.is_settled() && !self.is_abandoned() {
             self.tracker.borrow_mut().settle(offset);

@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) destination: String,
     pub(crate) max_poll_interval_ms: u64,
     pub(crate) rate_limiter: bool,
+    /// `enableOrderedExecutorMetrics`, where it has a meaning.
+    pub(crate) queue_meters: bool,
     pub(crate) virtual_replicas: NonZeroU32,
     /// For metrics.
     pub(crate) label: EgressName,
@@ -158,6 +160,7 @@ impl Plan {
             plain,
             destination: egress.destination.url.clone(),
             rate_limiter: egress.rate_limiter && egress.order == DeliveryOrder::Ordered,
+            queue_meters: egress.ordered_metrics && egress.order == DeliveryOrder::Ordered,
             virtual_replicas: egress.virtual_replicas,
             label: EgressName::new(
                 &egress.reference.kind,

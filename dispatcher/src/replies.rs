@@ -15,6 +15,7 @@ use millrace_kafka::{
 use millrace_shard::{OneSender, PendingReader, WakeReader, oneshot, spawn};
 use slab::Slab;
 
+use crate::housekeeping::Chore;
 use crate::outgoing::Outgoing;
 use crate::plan::ReplyPlan;
 
@@ -91,7 +92,7 @@ pub(crate) struct NewReplyProducer {
     pub(crate) producer: Producer,
     pub(crate) wake: PendingReader,
     /// Where it goes to be closed, which may take time.
-    pub(crate) closing: Sender<Producer>,
+    pub(crate) chores: Sender<Chore>,
 }
 
 /// A producer for replies on its shard; closed elsewhere when dropped.
@@ -99,7 +100,7 @@ pub(crate) struct ReplyProducer {
     producer: RefCell<Option<Producer>>,
     topics: RefCell<Vec<(Arc<str>, Topic)>>,
     waiting: RefCell<Slab<OneSender<Result<(), DeliveryError>>>>,
-    closing: Sender<Producer>,
+    chores: Sender<Chore>,
 }
 
 /// Why a reply is not in its topic.
@@ -120,7 +121,7 @@ impl ReplyProducer {
             producer: RefCell::new(Some(new.producer)),
             topics: RefCell::default(),
             waiting: RefCell::default(),
-            closing: new.closing,
+            chores: new.chores,
         });
         spawn(take_reports(reader, Rc::downgrade(&producer)));
         Ok(producer)
@@ -190,8 +191,8 @@ impl ReplyProducer {
 impl Drop for ReplyProducer {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.get_mut().take() {
-            // Without the closing thread the process is ending.
-            let _ = self.closing.send(producer);
+            // Without the housekeeping thread the process is ending.
+            let _ = self.chores.send(Chore::Close(producer));
         }
     }
 }
@@ -216,10 +217,10 @@ async fn take_reports(mut wake: WakeReader, producer: Weak<ReplyProducer>) {
 /// Makes a producer with the way to wake its shard. On a plain thread only.
 pub(crate) fn create(
     options: &millrace_kafka::ProducerOptions,
-    closing: Sender<Producer>,
+    chores: Sender<Chore>,
 ) -> Result<NewReplyProducer, Box<dyn std::error::Error + Send + Sync>> {
     let pair = millrace_shard::WakePair::new()?;
     let producer = Producer::create(options, pair.writer.as_fd())?;
     let bootstrap = options.bootstrap.as_str().into();
-    Ok(NewReplyProducer { bootstrap, producer, wake: pair.reader, closing })
+    Ok(NewReplyProducer { bootstrap, producer, wake: pair.reader, chores })
 }

@@ -1,6 +1,7 @@
-"""Writes events to partition 0 of a topic: two in a transaction, which then ends as told, and a third without one.
+"""Writes events to partition 0 of a topic: two in a transaction, which then ends as told, and a third without one, which
+commit-last leaves out.
 
-usage: transactions.py BOOTSTRAP TOPIC commit|abort
+usage: transactions.py BOOTSTRAP TOPIC commit|commit-last|abort
 """
 
 import sys
@@ -21,13 +22,15 @@ def main():
     for number in range(2):
         event(transactional, topic, number)
     transactional.flush()
-    if end == "commit":
+    if end != "abort":
         transactional.commit_transaction()
     else:
         transactional.abort_transaction()
     # The end is answered once it is decided, and the marker written some time after that. Only when it is there is the
     # next one of this name let in; without this wait the last event may get the marker's offset.
     Producer({"bootstrap.servers": bootstrap, "transactional.id": topic}).init_transactions()
+    if end == "commit-last":
+        return
     plain = Producer({"bootstrap.servers": bootstrap})
     event(plain, topic, 2)
     if plain.flush(30) > 0:

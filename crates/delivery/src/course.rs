@@ -148,6 +148,12 @@ impl Course {
         (course, step)
     }
 
+    /// Whether the dead letter sink has failed for good once, and is asked again only because of
+    /// [`Plan::hold`].
+    pub fn is_held(&self) -> bool {
+        self.held > 0
+    }
+
     /// What follows from the attempt asked for last. `random` (any 64 bits) is used for jitter.
     pub fn next(&mut self, plan: &Plan, outcome: Outcome, random: u64) -> Step {
         match outcome {

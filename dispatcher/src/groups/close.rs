@@ -7,6 +7,7 @@ use millrace_contract::diff::Wanted;
 use super::Groups;
 use super::assign::{LAST_COMMIT, tell};
 use super::member::{Closing, Stage, after};
+use crate::housekeeping::Chore;
 use crate::link::Order;
 use crate::shard::Command;
 
@@ -103,6 +104,7 @@ impl Groups {
             tell(&shard.commands, Command::Forget { member: id });
         }
         self.registry.remove_owner(&member.plan.uid);
+        let _ = self.chores.send(Chore::Forget { client_id: member.client_id, member: id });
         self.drop_unused_replies();
         tracing::info!(consumerGroup = %member.plan.group, trigger = %member.plan.name(), "An egress has ended.");
         let next = member.closing.and_then(|closing| closing.next);

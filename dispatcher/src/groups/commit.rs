@@ -72,6 +72,7 @@ impl Groups {
     pub(super) fn commit_done(&mut self, id: u64, results: &[Committed]) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.committing = None;
+        member.commits = member.commits.saturating_add(1);
         let mut failed = None;
         for result in results {
             let found = member.lane(&result.place.topic, result.place.partition);

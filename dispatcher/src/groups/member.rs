@@ -10,6 +10,8 @@ use millrace_observe::limit::KeyedLimit;
 use millrace_observe::{PartitionMeters, limited};
 
 use super::Groups;
+use crate::housekeeping::Chore;
+use crate::kafka_numbers::Document;
 use crate::link::Link;
 use crate::plan::Plan;
 use crate::seat::EgressSeat;
@@ -36,6 +38,9 @@ pub(super) struct Member {
     /// What the consumer told while a revocation was open.
     pub(super) later: VecDeque<GroupEvent>,
     pub(super) meters: PartitionMeters,
+    pub(super) client_id: Box<str>,
+    /// Commits that were answered.
+    pub(super) commits: u64,
 }
 
 /// A partition of a member.
@@ -142,7 +147,12 @@ impl Groups {
                     "A consumer has trouble; it goes on.");
                 self.numbers.error();
             }
-            GroupEvent::Statistics(_) => {}
+            GroupEvent::Statistics(json) => {
+                let (client_id, commits) = (member.client_id.clone(), member.commits);
+                let document = Document { client_id, member: id, json, commits };
+                // Without the housekeeping thread the process is ending.
+                let _ = self.chores.send(Chore::Statistics(document));
+            }
             GroupEvent::Closed => self.closed(id),
         }
     }

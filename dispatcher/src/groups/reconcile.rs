@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hashbrown::HashMap;
-use millrace_contract::diff::{EgressChange, Wanted, egress_change};
+use millrace_contract::diff::{EgressStep, Wanted, egresses};
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
 use millrace_shard::politeness::start_politely;
 
@@ -46,26 +45,17 @@ impl Groups {
     /// Brings what runs in line with the contract in force.
     pub(super) fn reconcile(&mut self) {
         let Some(contract) = self.contract.clone() else { return };
-        let wanted: HashMap<Arc<str>, Wanted> = Wanted::all(&contract)
-            .into_iter()
-            .map(|wanted| (wanted.uid().clone(), wanted))
-            .collect();
         let refused_before = std::mem::take(&mut self.refused);
-        let gone: Vec<u64> = self
-            .by_uid
-            .iter()
-            .filter(|(uid, _)| !wanted.contains_key(*uid))
-            .map(|(_, id)| *id)
-            .collect();
-        let drain = self.settings.drain;
-        for id in gone {
-            self.close(id, drain, None);
-        }
-        for (uid, wanted) in wanted {
-            match self.by_uid.get(&uid) {
-                None => self.start(&wanted),
-                Some(id) => self.change(*id, wanted),
+        // What follows an egress that is ending is decided anew.
+        for member in self.members.values_mut() {
+            if let Some(closing) = &mut member.closing {
+                closing.next = None;
             }
+        }
+        let running = self.members.values().filter(|member| member.closing.is_none());
+        let steps = egresses(running.map(|member| &member.wanted), &contract);
+        for step in steps {
+            self.take(step);
         }
         for refused in &self.refused {
             if !refused_before.contains(refused) {
@@ -78,25 +68,43 @@ impl Groups {
         }
     }
 
-    fn change(&mut self, id: u64, wanted: Wanted) {
+    fn take(&mut self, step: EgressStep) {
         let drain = self.settings.drain;
-        let Some(member) = self.members.get_mut(&id) else { return };
-        if let Some(closing) = &mut member.closing {
-            // It comes back when the old one has gone.
-            closing.next = Some(Box::new(wanted));
-            return;
-        }
-        match egress_change(member.wanted.in_contract(), wanted.in_contract()) {
-            EgressChange::Keep => {}
-            EgressChange::Restart => self.close(id, drain, Some(Box::new(wanted))),
-            EgressChange::Update => match Plan::build(&wanted, &self.settings.plan) {
-                Ok(plan) => self.update(id, wanted, plan),
-                Err(error) => {
-                    // What the contract says now cannot be done, and what it said before must not.
-                    self.refuse(&wanted.egress.uid, &error);
-                    self.close(id, drain, None);
+        let id_of = |uid: &Arc<str>| self.by_uid.get(uid).copied();
+        match step {
+            EgressStep::Keep(_) => {}
+            EgressStep::Start(wanted) => {
+                match id_of(wanted.uid()).and_then(|id| self.members.get_mut(&id)) {
+                    // It comes back when the old one has gone.
+                    Some(Member { closing: Some(closing), .. }) => {
+                        closing.next = Some(Box::new(wanted));
+                    }
+                    _ => self.start(&wanted),
                 }
-            },
+            }
+            EgressStep::Update(wanted) => {
+                let Some(id) = id_of(wanted.uid()) else { return };
+                match Plan::build(&wanted, &self.settings.plan) {
+                    Ok(plan) => self.update(id, wanted, plan),
+                    Err(error) => {
+                        // What the contract says now cannot be done, and what it said before is not
+                        // wanted any more: the records wait in Kafka.
+                        self.refuse(&wanted.egress.uid, &error);
+                        self.close(id, drain, None);
+                    }
+                }
+            }
+            EgressStep::Restart(wanted) => {
+                let Some(id) = id_of(wanted.uid()) else { return };
+                self.close(id, drain, Some(Box::new(wanted)));
+            }
+            // What is wanted now cannot be read (it was reported when the contract came), so the last
+            // that could be read stays in force.
+            EgressStep::Hold { .. } => {}
+            EgressStep::Stop(uid) => {
+                let Some(id) = id_of(&uid) else { return };
+                self.close(id, drain, None);
+            }
         }
     }
 
@@ -142,6 +150,9 @@ impl Groups {
         let id = self.next_id;
         let mut options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
         options.max_poll_interval_ms = plan.max_poll_interval_ms;
+        if !self.settings.statistics {
+            options.pairs.push(("statistics.interval.ms".into(), "0".into()));
+        }
         let words = self.words.clone();
         let wake = Arc::new(move || {
             let _ = words.send(Word::Consumer { member: id });
@@ -173,6 +184,8 @@ impl Groups {
                 next_commit: now + interval,
                 later: Default::default(),
                 meters,
+                client_id: options.client_id.into(),
+                commits: 0,
             },
         );
         // What came before the wake-ups were set up raises none.
@@ -198,8 +211,8 @@ impl Groups {
             }
         };
         let options = ProducerOptions::new(settings, &plan.bootstrap, "millrace-replies");
-        let closing = self.closing.clone();
-        let created = start_politely(|| replies::create(&options, closing));
+        let chores = self.chores.clone();
+        let created = start_politely(|| replies::create(&options, chores));
         match created {
             Ok(Ok(new)) => {
                 self.reply_producers.insert(key);

@@ -13,6 +13,8 @@ use millrace_tests::{cases, drivers, ports};
 use serde_json::json;
 
 const PROCESS_COUNT: &str = "kn_eventing_process_latency_ms_count";
+const QUEUE_LENGTH: &str = "kn_eventing_kafka_executor_queue_length_1";
+const QUEUE_COUNT: &str = "kn_eventing_kafka_executor_queue_latency_ms_count";
 const IN_FLIGHT: &str = "kn_eventing_dispatch_in_flight_requests_1";
 /// In milliseconds; dashboards ask for these.
 const BOUNDS: [&str; 7] = ["50.0", "100.0", "500.0", "1000.0", "5000.0", "10000.0", "+Inf"];
@@ -122,6 +124,45 @@ cases! { Broker;
         sink.open();
         case.settles(7);
         assert_eq!(case.metric(&case.stage.dispatcher.scrape(), IN_FLIGHT, &[]), 0.0);
+    }
+
+    /// dispatcher.md 8.4: only where the contract asks for them.
+    fn d132_queues_of_ordered_partitions(case, |plan| plan
+        .egress(|egress| egress.ordered().set("/featureFlags", json!({ "enableOrderedExecutorMetrics": true })))
+        .and("quiet", |egress| egress.ordered())
+    ) {
+        let gate = Gate::closed();
+        case.subscriber().always(Answer::status(200).behind(&gate));
+        let events: Vec<_> = (0..5).map(|number| NewRecord::event(&number.to_string())).collect();
+        case.send(&events);
+        case.busy(1);
+        let place = [("messaging_destination_name", case.plan.topic.as_str()), ("messaging_destination_partition_id", "0")];
+        case.metric_becomes(QUEUE_LENGTH, &place, 4.0);
+        gate.open();
+        case.settles(5);
+        case.metric_becomes(QUEUE_LENGTH, &place, 0.0);
+        case.metric_becomes(QUEUE_COUNT, &place, 5.0);
+        let quiet = &case.plan.egresses[1];
+        case.settles_for(quiet, 0, 5);
+        let samples = case.stage.dispatcher.scrape();
+        assert!(label_names(&samples, QUEUE_LENGTH, &quiet.name).is_empty());
+    }
+
+    /// platform.md 8.4. The client tells its numbers every 15 s.
+    fn p058_numbers_of_the_kafka_client(case) {
+        case.send(&[NewRecord::event("1")]);
+        case.settles(1);
+        let client = format!("consumer-{}-1", case.egress().group);
+        let labels = [("client_id", client.as_str())];
+        until("the client's numbers", 3 * SOON, || {
+            let samples = case.stage.dispatcher.scrape();
+            let told = |name: &str| samples.sum(&format!("kafka_consumer_{name}"), &labels);
+            let all = told("fetch_manager_records_consumed_total") == 1.0
+                && told("coordinator_assigned_partitions") == 1.0
+                && told("coordinator_commit_total") >= 1.0
+                && told("connection_count_total") >= 1.0;
+            all.then_some(())
+        });
     }
 }
 

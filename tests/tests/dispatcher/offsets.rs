@@ -116,6 +116,17 @@ on_apache! {
         }
     }
 
+    /// The marker behind the last record would show as a lag for ever.
+    fn d111_last_marker_is_committed(variant: Variant) {
+        let stage = Stage::prepare(variant, Kind::Source).with("d111-last", |plan| plan).start();
+        let case = stage.case("d111-last");
+        if write_transaction(&case, "commit-last") {
+            case.settles(3);
+            assert_eq!(offsets(&case.subscriber().received()), [0, 1]);
+            case.metric_becomes(SKIPPED_OFFSETS, &[], 1.0);
+        }
+    }
+
     fn p017_aborted_records_are_never_delivered(variant: Variant) {
         let stage = Stage::prepare(variant, Kind::Source).with("p017", |plan| plan).start();
         let case = stage.case("p017");

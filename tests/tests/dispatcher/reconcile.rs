@@ -117,6 +117,18 @@ on_apache! {
         assert!(offsets.iter().copied().eq(0..200), "lost, twice or out of order: {offsets:?}");
     }
 
+    /// What is wanted cannot be read: what runs is the last that could be (contract.md 9, number 5).
+    fn d123_unreadable_successor(variant: Variant) {
+        let stage = stage(variant, "d123u");
+        let [a, b, later] = ["d123u-a", "d123u-b", "d123u-later"].map(|name| stage.case(name));
+        let before = members(&[&a, &b]);
+        let broken = stage.contract.next().edit(a.plan.to_resource().uid(), |resource| resource.put("/egresses/0/consumerGroup", ""));
+        swap_with(&later, broken);
+        delivers(&a);
+        delivers(&b);
+        assert_eq!(members(&[&a, &b]), before);
+    }
+
     fn d122_c033_egress_removed(variant: Variant) {
         let stage = stage(variant, "d122");
         let [a, b] = ["d122-a", "d122-b"].map(|name| stage.case(name));

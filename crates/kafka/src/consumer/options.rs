@@ -57,7 +57,8 @@ impl ConsumerOptions {
             // Offsets are the dispatcher's business.
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
-            ("enable.partition.eof", "false"),
+            // Behind the last record there may be markers of transactions, which count for the lag.
+            ("enable.partition.eof", "true"),
         ] {
             conf.set(key, value)?;
         }

@@ -18,8 +18,8 @@ use rdkafka_sys as sys;
 
 use super::handle::{Handle, WakingQueue};
 use super::message::Message;
-use super::{raw, text};
-use crate::consumer::{GroupTrouble, TopicPartition};
+use super::{code, raw, text};
+use crate::consumer::{Fetched, GroupTrouble, TopicPartition};
 
 /// Messages that one call into librdkafka takes: enough to share its cost, few enough for the stack.
 pub(super) const CHUNK: usize = 64;
@@ -115,8 +115,8 @@ impl Core {
             let mut chunk = Chunk::take(self, CHUNK);
             let full = chunk.len == CHUNK;
             while let Some(message) = chunk.next() {
-                // SAFETY: taken from our queue just now.
-                if let Some(trouble) = unsafe { trouble(message, &self.place) } {
+                // SAFETY: taken from our queue just now. An end comes again after a pause.
+                if let Some(Fetched::Trouble(trouble)) = unsafe { news(message, &self.place) } {
                     gate.set_aside.push(trouble);
                 }
                 // SAFETY: ours, destroyed once.
@@ -143,7 +143,7 @@ impl Drop for Core {
 /// What one poll gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// Messages and errors handed out.
+    /// Records, ends and troubles handed out.
     pub count: usize,
     /// The bound ended it: there may be more, and no wake-up will tell, so poll again soon.
     pub more: bool,
@@ -178,17 +178,13 @@ impl PartitionQueue {
         &self.core.place
     }
 
-    /// Hands out at most `max` messages in offset order, and the partition's troubles. Does not
+    /// Hands out at most `max` of what is there, records and ends in offset order. Does not
     /// block and takes no part in the consumer's group, but counts as a sign of life for
     /// `max.poll.interval.ms`.
     ///
     /// Offsets grow, with gaps where records were compacted away or are control records. They go
     /// back only when the partition was reset (`auto.offset.reset`) or made anew.
-    pub fn poll(
-        &mut self,
-        max: usize,
-        mut each: impl FnMut(Result<Message, GroupTrouble>),
-    ) -> Taken {
+    pub fn poll(&mut self, max: usize, mut each: impl FnMut(Fetched)) -> Taken {
         let mut count = 0;
         loop {
             let wanted = (max - count).min(CHUNK);
@@ -212,22 +208,22 @@ impl PartitionQueue {
             let full = chunk.len == wanted;
             for trouble in set_aside {
                 count += 1;
-                each(Err(trouble));
+                each(Fetched::Trouble(trouble));
             }
             while let Some(message) = chunk.next() {
                 // SAFETY: taken from our queue just now.
-                if let Some(trouble) = unsafe { trouble(message, &self.core.place) } {
+                if let Some(news) = unsafe { news(message, &self.core.place) } {
                     // SAFETY: ours, destroyed once; what is kept was copied.
                     unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
                     count += 1;
-                    each(Err(trouble));
+                    each(news);
                     continue;
                 }
                 // SAFETY: from the queue of `core`, without a code, and ours.
                 let message = unsafe { Message::own(message, Arc::clone(&self.core)) };
                 if !self.recent.knows(message.offset(), message.timestamp_ms()) {
                     count += 1;
-                    each(Ok(message));
+                    each(Fetched::Record(message));
                 }
             }
             self.recent.turn();
@@ -341,10 +337,10 @@ impl Recent {
 ///
 /// # Safety
 /// `message` is alive and not being changed.
-unsafe fn trouble(
+unsafe fn news(
     message: NonNull<sys::rd_kafka_message_t>,
     place: &TopicPartition,
-) -> Option<GroupTrouble> {
+) -> Option<Fetched> {
     let ptr = message.as_ptr();
     // SAFETY: alive; the field has the size of an i32 and is read as one.
     let code = unsafe { addr_of!((*ptr).err).cast::<i32>().read() };
@@ -353,9 +349,12 @@ unsafe fn trouble(
     }
     // SAFETY: alive, a plain integer.
     let offset = unsafe { (*ptr).offset };
+    if code == code::LOCAL_PARTITION_EOF {
+        return Some(Fetched::End(offset));
+    }
     // SAFETY: alive; the string belongs to the message and is copied.
     let words = unsafe { text(raw::rd_kafka_message_errstr(ptr)) };
-    Some(GroupTrouble::new(code, words, false).at(place.clone(), offset))
+    Some(Fetched::Trouble(GroupTrouble::new(code, words, false).at(place.clone(), offset)))
 }
 
 #[cfg(test)]
