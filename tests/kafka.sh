@@ -83,6 +83,8 @@ num.network.threads=2
 num.io.threads=2
 num.recovery.threads.per.data.dir=1
 log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.backoff.ms=500
+group.min.session.timeout.ms=1000
 PROPERTIES
     printf '%s\n' "${@:5}" >>"$dir/server.properties"
 }

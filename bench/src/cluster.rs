@@ -35,7 +35,7 @@ pub enum NotUnderstood {
     #[error("topic {0:?}: write NAME:PARTITIONS with 1 to 1000 partitions")]
     Topic(String),
     #[error(
-        "command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | fail produce|metadata|fetch CODE..."
+        "command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | leader TOPIC PARTITION BROKER | coordinator GROUP BROKER | fail produce|metadata|fetch|commit CODE..."
     )]
     Command(String),
 }
@@ -62,6 +62,10 @@ pub enum Command {
     Up(i32),
     /// Each answer of the broker is late by so many milliseconds.
     Delay(i32, i32),
+    /// The broker leads the partition from now on.
+    Leader(String, i32, i32),
+    /// The broker coordinates the consumer group from now on.
+    Coordinator(String, i32),
     /// The next requests of that kind fail, one for each code.
     Fail(i16, Vec<i32>),
 }
@@ -74,6 +78,8 @@ impl Command {
             Self::Down(broker) => cluster.broker_down(*broker),
             Self::Up(broker) => cluster.broker_up(*broker),
             Self::Delay(ms, broker) => cluster.round_trip_time(*broker, *ms),
+            Self::Leader(topic, partition, broker) => cluster.leader(topic, *partition, *broker),
+            Self::Coordinator(group, broker) => cluster.coordinator(group, *broker),
             Self::Fail(api, codes) => {
                 cluster.push_request_errors(*api, codes);
                 Ok(())
@@ -101,11 +107,18 @@ impl FromStr for Command {
             ["delay", ms, rest @ ..] if rest.len() < 2 => {
                 Ok(Self::Delay(number(ms)?, broker(rest.first())?))
             }
+            ["leader", topic, partition, broker] => {
+                Ok(Self::Leader((*topic).to_owned(), number(partition)?, number(broker)?))
+            }
+            ["coordinator", group, broker] => {
+                Ok(Self::Coordinator((*group).to_owned(), number(broker)?))
+            }
             ["fail", api, codes @ ..] if !codes.is_empty() => {
                 let api = match *api {
                     "produce" => api_key::PRODUCE,
                     "fetch" => api_key::FETCH,
                     "metadata" => api_key::METADATA,
+                    "commit" => api_key::OFFSET_COMMIT,
                     _ => return Err(refused()),
                 };
                 let codes: Result<Vec<i32>, _> = codes.iter().map(|code| number(code)).collect();
@@ -129,6 +142,9 @@ mod tests {
             ("down", Command::Down(-1)),
             (" up 2 ", Command::Up(2)),
             ("delay 20 1", Command::Delay(20, 1)),
+            ("leader t 3 2", Command::Leader("t".into(), 3, 2)),
+            ("coordinator g 2", Command::Coordinator("g".into(), 2)),
+            ("fail commit 16", Command::Fail(api_key::OFFSET_COMMIT, vec![16])),
             ("fail produce -195 7", Command::Fail(api_key::PRODUCE, vec![-195, 7])),
         ];
         for (line, command) in good {
@@ -142,6 +158,8 @@ mod tests {
             "down x",
             "up 1 2",
             "delay",
+            "leader t 1",
+            "coordinator g",
             "fail produce",
             "fail x 1",
         ] {

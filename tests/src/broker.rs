@@ -36,8 +36,24 @@ impl Broker {
     /// One of the test's own, to be stopped and started at will.
     pub fn start(kind: BrokerKind) -> Self {
         match kind {
-            BrokerKind::Embedded => Self::Embedded(Embedded::start()),
+            BrokerKind::Embedded => Self::start_embedded(1),
             BrokerKind::Apache => Self::Apache(Apache::start()),
+        }
+    }
+
+    /// Librdkafka's mock of so many brokers. Writes and questions of the harness go to the first one only.
+    pub fn start_embedded(brokers: u32) -> Self {
+        Self::Embedded(Embedded::start(brokers))
+    }
+
+    /// A command to the embedded Kafka, such as `coordinator GROUP BROKER`.
+    ///
+    /// # Panics
+    /// When this is a real one, or it does not understand.
+    pub fn command(&self, command: &str) {
+        match self {
+            Self::Embedded(embedded) => embedded.command(command),
+            Self::Apache(_) => panic!("a real Kafka takes no command {command:?}"),
         }
     }
 
@@ -135,14 +151,16 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    fn start() -> Self {
+    fn start(brokers: u32) -> Self {
         let mut command = spawn::command(&binaries::embedded_kafka());
+        command.args(["--brokers", &brokers.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = spawn::spawn(command);
         let input = child.stdin.take().expect("it is piped");
         let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
         let first = read_line(&mut output);
-        let bootstrap = first.strip_prefix("bootstrap.servers=").map(str::to_owned);
+        let servers = first.strip_prefix("bootstrap.servers=");
+        let bootstrap = servers.and_then(|all| all.split(',').next()).map(str::to_owned);
         let bootstrap = bootstrap.unwrap_or_else(|| panic!("embedded-kafka began with {first:?}"));
         Self { child: Mutex::new(child), dialogue: Mutex::new((input, output)), bootstrap }
     }

@@ -153,7 +153,16 @@ impl Groups {
         let mut link = Link::open(&self.bootstrap)?;
         let mut body = Body::default();
         body.text(Some(group));
-        let code = link.ask(FIND_COORDINATOR, 0, &body)?.i16()?;
-        Ok((code == 0).then_some(link))
+        let mut answer = link.ask(FIND_COORDINATOR, 0, &body)?;
+        if answer.i16()? != 0 {
+            return Ok(None);
+        }
+        let (_node, host, port) = (answer.i32()?, answer.text()?, answer.i32()?);
+        let coordinator = format!("{host}:{port}");
+        if coordinator == self.bootstrap {
+            Ok(Some(link))
+        } else {
+            Link::open(&coordinator).map(Some)
+        }
     }
 }

@@ -15,9 +15,22 @@ const ALREADY_EXISTS: i16 = 36;
 /// # Errors
 /// When the broker cannot be reached, answers nonsense, or refuses; the message carries Kafka's error code.
 pub fn create(bootstrap: &str, name: &str, partitions: i32) -> io::Result<()> {
+    create_with(bootstrap, name, partitions, &[])
+}
+
+/// [`create`] with settings of the topic's own, such as `cleanup.policy`.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_with(
+    bootstrap: &str,
+    name: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> io::Result<()> {
     let mut stream = TcpStream::connect(bootstrap)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(&request(name, partitions)?)?;
+    stream.write_all(&request(name, partitions, settings)?)?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let length = usize::try_from(i32::from_be_bytes(length)).map_err(io::Error::other)?;
@@ -32,7 +45,7 @@ pub fn create(bootstrap: &str, name: &str, partitions: i32) -> io::Result<()> {
     }
 }
 
-fn request(name: &str, partitions: i32) -> io::Result<Vec<u8>> {
+fn request(name: &str, partitions: i32, settings: &[(&str, &str)]) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     body.extend(CREATE_TOPICS.to_be_bytes());
     body.extend(VERSION.to_be_bytes());
@@ -43,7 +56,11 @@ fn request(name: &str, partitions: i32) -> io::Result<Vec<u8>> {
     body.extend(partitions.to_be_bytes());
     body.extend(1_i16.to_be_bytes()); // replicas
     body.extend(0_i32.to_be_bytes()); // assignments by hand
-    body.extend(0_i32.to_be_bytes()); // settings
+    body.extend(i32::try_from(settings.len()).map_err(io::Error::other)?.to_be_bytes());
+    for (key, value) in settings {
+        put_string(&mut body, key)?;
+        put_string(&mut body, value)?;
+    }
     body.extend(TIMEOUT_MS.to_be_bytes());
     body.push(0); // not only a check
     let mut request = i32::try_from(body.len()).map_err(io::Error::other)?.to_be_bytes().to_vec();

@@ -14,6 +14,11 @@ pub fn until<T>(what: &str, deadline: Duration, mut ask: impl FnMut() -> Option<
     }
 }
 
+/// Lets the time of a schedule pass; for a state, wait with [`until`].
+pub fn pass(time: Duration) {
+    thread::sleep(time);
+}
+
 /// Asks until there is an answer or the time is over.
 pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();

@@ -1,7 +1,7 @@
 //! Requests and answers of Kafka's protocol with fixed widths, on a plain TCP stream.
 //!
 //! The harness speaks it by itself where librdkafka's client would decide too much: which bytes a record has, what a
-//! group has committed. One node leads and coordinates everything in both kinds of cluster.
+//! group has committed. One node leads everything in both kinds of cluster.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More than any answer that the suites ask for.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A connection to the one broker.
+/// A connection to a broker.
 pub(crate) struct Link(TcpStream);
 
 impl Link {

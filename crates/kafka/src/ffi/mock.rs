@@ -93,6 +93,20 @@ impl Mock {
         })
     }
 
+    /// Makes a broker the coordinator of a group.
+    pub(crate) fn coordinator(&self, group: &str, broker: i32) -> Result<(), String> {
+        let group = c_string("name of a group", group).map_err(|error| error.to_string())?;
+        // SAFETY: cluster alive; both strings are copied by the call.
+        check(unsafe {
+            sys::rd_kafka_mock_coordinator_set(
+                self.cluster.as_ptr(),
+                c"group".as_ptr(),
+                group.as_ptr(),
+                broker,
+            )
+        })
+    }
+
     pub(crate) fn rebalance_delay(&self, ms: c_int) {
         // SAFETY: cluster alive.
         unsafe {

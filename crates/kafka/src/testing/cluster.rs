@@ -101,6 +101,16 @@ impl MockCluster {
         })
     }
 
+    /// Moves a consumer group to another coordinator, which knows all of the group at once.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn coordinator(&self, group: &str, broker: i32) -> Result<(), TestingError> {
+        refused(self.0.coordinator(group, broker), || {
+            format!("making broker {broker} the coordinator of {group}")
+        })
+    }
+
     /// Fails the next requests of that kind, one for each code, in this order. Codes are Kafka's;
     /// -195 (librdkafka's transport failure) cuts the connection.
     pub fn push_request_errors(&self, api_key: i16, codes: &[i32]) {
