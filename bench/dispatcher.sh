@@ -1,34 +1,33 @@
 #!/usr/bin/env bash
 # The dispatcher on a backlog with a subscriber that answers at once: events/s, CPU per event, memory.
 #
-#   bench/dispatcher.sh ORDERED|UNORDERED [partitions]
+#   bench/dispatcher.sh ORDERED|UNORDERED [partitions] [events]
 #
-# The embedded Kafka is filled with 1 KiB events up to what it keeps (5 MiB a partition), then one egress without a
-# filter drains it. The dispatcher runs free; IO_DRIVER and SHARDS are passed on. Needs kcat and a release build:
+# An Apache Kafka on this machine is filled with 1 KiB events, then one egress without a filter drains it. Everything
+# runs free on all cores; IO_DRIVER and SHARDS are passed on. Needs kcat, tests/kafka.sh fetch, and a release build:
 #   cargo build --release -p millrace-dispatcher -p millrace-bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 order=${1:-UNORDERED}
 partitions=${2:-12}
-events=$((partitions * 4000))
+share=$((${3:-360000} / partitions))
+events=$((partitions * share))
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
-trap 'kill "${dispatcher:-}" "${kafka:-}" "${floor:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "${dispatcher:-}" "${floor:-}" 2>/dev/null || true; tests/kafka.sh stop "$work/kafka" --kill || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
-"$target/embedded-kafka" --topic "load:$partitions" > "$work/kafka.out" 2>/dev/null &
-kafka=$!
-until grep -q bootstrap.servers "$work/kafka.out"; do sleep 0.05; done
-bootstrap=$(sed -n 's/^bootstrap.servers=//p' "$work/kafka.out")
-sink=$((20000 + RANDOM % 20000))
+bootstrap=$(tests/kafka.sh start --parent $$ --auto-create --set "num.partitions=$partitions" "$work/kafka" | sed -n 's/^bootstrap.servers=//p')
+sink=$((20000 + RANDOM % 12000))
 "$target/floor" --port "$sink" > /dev/null 2>&1 &
 floor=$!
 
 line=$(head -c 1024 /dev/zero | tr '\0' x)
 for ((partition = 0; partition < partitions; partition++)); do
-  for ((n = 0; n < 4000; n++)); do echo "$line"; done | kcat -P -b "$bootstrap" -t load -p "$partition" \
+  { yes "$line" || true; } | head -n "$share" | kcat -P -b "$bootstrap" -t load -p "$partition" \
     -H ce_specversion=1.0 -H ce_id=1 -H ce_source=/benchmark/load -H ce_type=com.example.load \
     -H ce_subject=orders/4711 -H ce_time=2026-01-01T10:00:00.5Z -H ce_tenant=blue -H content-type=text/plain
 done
+sleep 3 # The broker writes and compiles for a moment longer.
 
 mkdir -p "$work"/{contract,config,observability}
 cat > "$work/contract/data" <<JSON
@@ -55,11 +54,12 @@ delivered() {
 ticks() { awk '{print $14 + $15}' "/proc/$dispatcher/stat"; }
 now() { date +%s%N; }
 until [ "$(delivered)" != 0 ] && [ "$(delivered)" != "" ]; do sleep 0.02; done
+until [ "$(delivered)" -ge $((events / 10)) ]; do sleep 0.05; done
 first=$(delivered) began=$(now) before=$(ticks)
-until [ "$(delivered)" -ge "$events" ]; do sleep 0.05; done
-ended=$(now) after=$(ticks)
+until [ "$(delivered)" -ge $((events * 9 / 10)) ]; do sleep 0.05; done
+last=$(delivered) ended=$(now) after=$(ticks)
 grep -h -o '"driver":"[a-z_]*"' "$work/dispatcher.log" | head -1
-awk -v n=$((events - first)) -v ns=$((ended - began)) -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" \
+awk -v n=$((last - first)) -v ns=$((ended - began)) -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" \
   -v order="$order" -v p="$partitions" -v rss="$(awk '/VmHWM/ {print $2, $3}' "/proc/$dispatcher/status")" \
   'BEGIN {printf "%s, %d partitions: %d events/s, CPU per event %.1f us, peak RSS %s\n",
           order, p, n / ns * 1e9, t / hz / n * 1e6, rss}'
