@@ -20,6 +20,10 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 /// Who is refused stands in line and is woken in turn. While somebody stands there, others take
 /// only so much that the first in line finds room when it comes: without this, who gives back
 /// would always be the first to take again. Nobody in line, which is the usual case, means no lock.
+///
+/// The first in line may be slow to come, its thread waiting for a CPU. Those behind it do not stand
+/// still meanwhile: as soon as less than half of the limit is on its way, one who gives back is woken
+/// to take what is left (half, so that it is a batch and not one at a time).
 #[derive(Clone)]
 pub struct Credits {
     shared: Arc<Shared>,
@@ -32,6 +36,8 @@ pub struct Seat {
     wake: Wake,
     id: u64,
     in_line: Cell<bool>,
+    /// Woken out of turn, and has not asked since.
+    roused: Cell<bool>,
 }
 
 /// All seats are taken.
@@ -73,7 +79,7 @@ impl Credits {
     pub fn join(&self, wake: Wake) -> Result<Seat, NoSeat> {
         let seats = self.shared.seats;
         let id = self.shared.line().sit(seats).ok_or(NoSeat { seats })?;
-        Ok(Seat { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false) })
+        Ok(Seat { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false), roused: Cell::new(false) })
     }
 
     /// Events on their way, from 0 to `2 * limit - 1`.
@@ -86,7 +92,7 @@ impl Credits {
     /// # Panics
     /// When more comes back than was taken: the bound would be gone.
     pub fn give_back(&self, credits: usize) {
-        self.shared.give_back(credits);
+        let _ = self.shared.give_back(credits);
     }
 }
 
@@ -95,6 +101,7 @@ impl Seat {
     /// line. Once woken it must take, [`Seat::decline`] or be dropped: the others leave room for it
     /// until then.
     pub fn try_take(&self, wanted: usize) -> usize {
+        self.roused.set(false);
         if wanted == 0 {
             return 0;
         }
@@ -134,7 +141,10 @@ impl Seat {
     /// # Panics
     /// When more comes back than was taken.
     pub fn give_back(&self, credits: usize) {
-        self.shared.give_back(credits);
+        let left = self.shared.give_back(credits);
+        if left < self.shared.limit / 2 && self.in_line.get() && !self.roused.replace(true) {
+            (self.wake)();
+        }
     }
 
     /// Nothing is wanted any more: out of the line.
@@ -202,12 +212,16 @@ impl Shared {
     /// `waiting` (A2). All of these are sequentially consistent, so there is one order of them, and
     /// the store of `waiting` is before the read of `in_flight` that did not see A1, so it is before
     /// A1, and A2 sees it. So this call takes the lock, and case 1 follows.
-    fn give_back(&self, credits: usize) {
+    ///
+    /// Returns how many are on their way now.
+    fn give_back(&self, credits: usize) -> usize {
         let before = self.in_flight.fetch_sub(credits, SeqCst);
         assert!(before >= credits, "{credits} credits came back, but only {before} were out");
-        if before - credits < self.limit && self.waiting.load(SeqCst) > 0 {
+        let left = before - credits;
+        if left < self.limit && self.waiting.load(SeqCst) > 0 {
             self.wake_first(self.line());
         }
+        left
     }
 
     fn wake_first(&self, mut line: MutexGuard<'_, Line>) {

@@ -96,6 +96,24 @@ fn who_waits_but_never_comes_leaves_room_for_others() {
     assert_eq!(a.try_take(10), 10);
 }
 
+/// The first in line waits for a CPU, say; the work of the others goes on in batches.
+#[test]
+fn who_stands_behind_a_slow_first_does_not_stand_still() {
+    let credits = credits(10, 4);
+    let ((a, a_woken), (b, b_woken)) = (seat(&credits), seat(&credits));
+    assert_eq!((b.try_take(9), b.try_take(10)), (9, 10));
+    assert_eq!((a.try_take(1), b.try_take(1)), (0, 0));
+    b.give_back(10);
+    assert_eq!((a_woken.load(SeqCst), b_woken.load(SeqCst)), (1, 0), "{}", credits.in_flight());
+    b.give_back(4);
+    assert_eq!((credits.in_flight(), b_woken.load(SeqCst)), (5, 0), "half of the limit");
+    b.give_back(1);
+    b.give_back(1);
+    assert_eq!(b_woken.load(SeqCst), 1, "once, until it has asked");
+    assert_eq!(b.try_take(10), 6, "one is left for the first");
+    assert_eq!(a.try_take(10), 10, "which then may take a batch");
+}
+
 #[test]
 fn leaving_the_line_wakes_the_next() {
     let credits = credits(1, 4);
