@@ -105,6 +105,11 @@ impl Subscriber {
     pub fn connections(&self) -> usize {
         self.listener.connections()
     }
+
+    /// Connections that neither side has closed yet.
+    pub fn open_connections(&self) -> usize {
+        self.listener.open_connections()
+    }
 }
 
 #[derive(Default)]

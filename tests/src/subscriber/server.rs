@@ -46,6 +46,10 @@ impl Listener {
         self.shared.taken.load(Ordering::Relaxed)
     }
 
+    pub(super) fn open_connections(&self) -> usize {
+        self.shared.open.lock().expect("no one panics in here").len()
+    }
+
     pub(super) fn stop(&self) {
         if self.shared.stopped.swap(true, Ordering::SeqCst) {
             return;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
 
 mod contracts;
+mod cpu_limit;
 mod dead_letter;
 mod filters;
 mod filters_alone;
@@ -21,6 +22,7 @@ mod platform;
 mod reconcile;
 mod reply;
 mod request;
+mod resources;
 mod retry;
 mod rigs;
 

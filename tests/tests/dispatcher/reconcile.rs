@@ -1,8 +1,8 @@
-//! What a new contract does to running egresses: D118 to D120, D122 to D124, D126, D127, C32, C33.
+//! What a new contract does to running egresses: D118 to D124, D126, D127, C32, C33.
 //!
 //! On a real Kafka, whose coordinator tells who is in a group: a consumer that was restarted has another member id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use millrace_tests::contract::{Contract, Resource};
@@ -10,9 +10,9 @@ use millrace_tests::matrix::Variant;
 use millrace_tests::on_apache;
 use millrace_tests::producer::NewRecord;
 use millrace_tests::stage::{Case, Kind, Stage};
-use millrace_tests::subscriber::{Answer, Gate};
-use millrace_tests::wait::{SOON, within};
-use serde_json::json;
+use millrace_tests::subscriber::{Answer, Gate, Received};
+use millrace_tests::wait::{SOON, until, within};
+use serde_json::{Value, json};
 
 /// Two egresses with topics of their own, and a third that is not in the contract yet.
 fn stage(variant: Variant, name: &str) -> Stage {
@@ -44,6 +44,18 @@ fn members(cases: &[&Case<'_>]) -> Vec<BTreeMap<String, String>> {
 fn swap_with(later: &Case<'_>, contract: Contract) {
     later.stage.dispatcher.swap_contract(contract.with(later.plan.to_resource()).to_bytes());
     delivers(later);
+}
+
+/// Trust bundles with these names instead of certificates: nobody looks into them without TLS.
+fn with_bundles(contract: &Contract, names: &[&str]) -> Value {
+    let mut json = contract.to_json();
+    json["trustBundles"] = names
+        .iter()
+        .map(|name| {
+            json!(format!("-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n"))
+        })
+        .collect();
+    json
 }
 
 fn delivers(case: &Case<'_>) {
@@ -127,6 +139,60 @@ on_apache! {
         delivers(&a);
         delivers(&b);
         assert_eq!(members(&[&a, &b]), before);
+    }
+
+    /// Who speaks to the subscribers from now on must know the new bundle: no connection from before is used again. Java
+    /// leaves and joins all groups for that; here they stay.
+    fn d121_changed_trust_bundles(variant: Variant) {
+        let stage = stage(variant, "d121");
+        let [a, b, later] = ["d121-a", "d121-b", "d121-later"].map(|name| stage.case(name));
+        let connections = |case: &Case<'_>| {
+            case.subscriber().received().iter().map(|request| request.connection).collect::<Vec<_>>()
+        };
+        for case in [&a, &b, &a, &b] {
+            delivers(case);
+        }
+        let before = members(&[&a, &b]);
+        let [first_a, first_b] = [&a, &b].map(connections);
+        // Kept as long as nothing changes, or the rest would prove nothing.
+        assert!(first_a[0] == first_a[1] && first_b[0] == first_b[1], "{first_a:?} {first_b:?}");
+        let contract = stage.contract.next().with(later.plan.to_resource());
+        stage.dispatcher.swap_contract(with_bundles(&contract, &["one", "two"]).to_string());
+        delivers(&later);
+        delivers(&a);
+        delivers(&b);
+        let [second_a, second_b] = [&a, &b].map(connections);
+        assert!(!first_a.contains(&second_a[2]), "{second_a:?}");
+        assert!(!first_b.contains(&second_b[2]), "{second_b:?}");
+        // The same set in another order is no change.
+        let same = with_bundles(&contract.next(), &["two", "one", "two"]);
+        stage.dispatcher.swap_contract(same.to_string());
+        stage.dispatcher.wait_for_log("that the third contract was read", |line| line["contractGeneration"] == 3);
+        delivers(&a);
+        delivers(&b);
+        assert_eq!(connections(&a)[3], second_a[2]);
+        assert_eq!(connections(&b)[3], second_b[2]);
+        assert_eq!(members(&[&a, &b]), before);
+        until("connections from before to be closed", SOON, || (stage.subscriber.open_connections() <= 3).then_some(()));
+    }
+
+    fn d121_changed_trust_bundles_under_load(variant: Variant) {
+        let stage = Stage::prepare(variant, Kind::Broker).with("d121-load", |plan| plan.egress(|egress| egress.ordered())).start();
+        let case = stage.case("d121-load");
+        case.subscriber().always(Answer::status(200).after(Duration::from_millis(5)));
+        case.send(&(0..200).map(|number| NewRecord::event(&number.to_string())).collect::<Vec<_>>());
+        for (generation, count) in [(2, 20), (3, 60), (4, 100)] {
+            case.subscriber().wait(count);
+            let mut contract = stage.contract.clone();
+            contract.generation = generation;
+            stage.dispatcher.swap_contract(with_bundles(&contract, &[&generation.to_string()]).to_string());
+        }
+        case.settles(200);
+        let requests = case.subscriber().received();
+        assert!(requests.iter().map(Received::offset).eq(0..200), "lost, twice or out of order: {requests:?}");
+        let connections: BTreeSet<_> = requests.iter().map(|request| request.connection).collect();
+        // Two swaps may be read as one.
+        assert!(connections.len() >= 2, "nothing was opened anew");
     }
 
     fn d122_c033_egress_removed(variant: Variant) {
