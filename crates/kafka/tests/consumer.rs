@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::group::{Bell, Member, options, place, value};
+use common::group::{Bell, Member, options, place, record, value};
 use common::{SOON, rig, send};
 use millrace_kafka::statistics::ConsumerStatistics;
 use millrace_kafka::testing::api_key;
