@@ -5,3 +5,7 @@
 //! runs for as long as the table of the goals says.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "in a test, a failed unwrap says where and ends that test")]
+
+mod commits;
+mod groups;
+mod runs;
