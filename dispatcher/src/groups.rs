@@ -228,8 +228,14 @@ impl Groups {
     fn tick(&mut self) {
         let now = Instant::now();
         self.next_tick = now + if self.members.is_empty() { IDLE_TICK } else { TICK };
+        let show = now >= self.next_show;
         let members: Vec<u64> = self.members.keys().copied().collect();
         for member in members {
+            if show {
+                // An egress that nothing happens to has to be polled all the same, or it would be taken for
+                // dead after `max.poll.interval.ms` and leave its group.
+                self.serve(member);
+            }
             self.step(member);
             self.commit_if_due(member, now);
             self.watch_stalls(member, now);

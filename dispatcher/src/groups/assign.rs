@@ -104,7 +104,8 @@ impl Groups {
             lane.link.command(order);
         }
         let deadline = after(Instant::now(), self.settings.revoke_drain);
-        member.revoking = Some(Revoking { partitions, lost, deadline, committed_by: None });
+        member.revoking =
+            Some(Revoking { partitions, lost, deadline, committed_by: None, sent_last: false });
         self.step(id);
     }
 
@@ -121,19 +122,10 @@ impl Groups {
             }
             return;
         }
-        let (lost, committed_by) = (revoking.lost, revoking.committed_by);
-        if !lost && committed_by.is_none() {
-            let pending = self.commit(id, now);
-            let Some(member) = self.members.get_mut(&id) else { return };
-            if pending && let Some(revoking) = &mut member.revoking {
-                revoking.committed_by = Some(after(now, LAST_COMMIT));
-                return;
-            }
-        }
-        let Some(member) = self.members.get_mut(&id) else { return };
-        if committed_by.is_some_and(|by| member.committing.is_some() && now < by) {
+        if !revoking.lost && self.last_commit_pending(id, now) {
             return;
         }
+        let Some(member) = self.members.get_mut(&id) else { return };
         let Some(revoking) = member.revoking.take() else { return };
         if let Err(error) = member.consumer.release(&revoking.partitions) {
             tracing::warn!(consumerGroup = %member.plan.group, error = %error, "Partitions could not be given up in order.");
@@ -148,6 +140,24 @@ impl Groups {
             shard.load = shard.load.saturating_sub(1);
         }
         member.lanes.retain(|lane| !leaving(lane));
+    }
+}
+
+impl Groups {
+    /// Commits what was settled last before partitions go; true while that is worth waiting for.
+    fn last_commit_pending(&mut self, id: u64, now: Instant) -> bool {
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        let under_way = member.committing.is_some();
+        let Some(revoking) = &mut member.revoking else { return false };
+        let by = *revoking.committed_by.get_or_insert(after(now, LAST_COMMIT));
+        if now >= by {
+            return false;
+        }
+        if under_way || revoking.sent_last {
+            return under_way;
+        }
+        revoking.sent_last = true;
+        self.commit(id, now)
     }
 }
 

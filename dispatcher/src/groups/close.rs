@@ -59,7 +59,8 @@ impl Groups {
                 self.step_closing(id);
             }
             Stage::Committing(until) => {
-                if member.committing.is_some() && now < until {
+                let waits = member.committing.is_some() || now < member.commit_not_before;
+                if waits && now < until {
                     return;
                 }
                 // One commit may have been under way when the last records were settled.

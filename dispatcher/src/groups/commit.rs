@@ -12,6 +12,8 @@ use super::member::after;
 
 /// A commit whose answer is not heard within this is counted as failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// A commit that failed is not repeated sooner than this: the answer to the next one would be the same.
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
 /// A partition from which no record was taken for so long gives its prefetched records back.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,7 @@ impl Groups {
             None => self.numbers.commit("ok"),
             Some(error) => {
                 self.numbers.commit("failed");
+                member.commit_not_before = after(Instant::now(), REPEAT_AFTER);
                 tracing::warn!(consumerGroup = %member.plan.group, error = %error,
                     "Offsets could not be committed; the next tick tries again.");
             }

@@ -35,6 +35,8 @@ pub(super) struct Member {
     /// A commit is under way since then.
     pub(super) committing: Option<Instant>,
     pub(super) next_commit: Instant,
+    /// After a commit that failed, none is sent before then.
+    pub(super) commit_not_before: Instant,
     /// What the consumer told while a revocation was open.
     pub(super) later: VecDeque<GroupEvent>,
     pub(super) meters: PartitionMeters,
@@ -65,8 +67,10 @@ pub(super) struct Revoking {
     pub(super) partitions: Vec<TopicPartition>,
     pub(super) lost: bool,
     pub(super) deadline: Instant,
-    /// The last commit was sent; it is waited for until then.
+    /// Commits are waited for until then, once the shards have finished.
     pub(super) committed_by: Option<Instant>,
+    /// The last commit was sent. One of a tick that was under way before carries less.
+    pub(super) sent_last: bool,
 }
 
 /// The way out of an egress.

@@ -182,6 +182,7 @@ impl Groups {
                 closing: None,
                 committing: None,
                 next_commit: now + interval,
+                commit_not_before: now,
                 later: Default::default(),
                 meters,
                 client_id: options.client_id.into(),
