@@ -35,7 +35,7 @@ pub enum NotUnderstood {
     #[error("topic {0:?}: write NAME:PARTITIONS with 1 to 1000 partitions")]
     Topic(String),
     #[error(
-        "command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | leader TOPIC PARTITION BROKER | coordinator GROUP BROKER | fail produce|metadata|fetch|commit CODE..."
+        "command {0:?}: use topic NAME:PARTITIONS | topic-error NAME CODE | down [BROKER] | up [BROKER] | delay MS [BROKER] | leader TOPIC PARTITION BROKER | coordinator GROUP BROKER | fail produce|metadata|fetch|commit CODE... | heal produce|metadata|fetch|commit"
     )]
     Command(String),
 }
@@ -68,6 +68,8 @@ pub enum Command {
     Coordinator(String, i32),
     /// The next requests of that kind fail, one for each code.
     Fail(i16, Vec<i32>),
+    /// No more requests of that kind fail.
+    Heal(i16),
 }
 
 impl Command {
@@ -82,6 +84,10 @@ impl Command {
             Self::Coordinator(group, broker) => cluster.coordinator(group, *broker),
             Self::Fail(api, codes) => {
                 cluster.push_request_errors(*api, codes);
+                Ok(())
+            }
+            Self::Heal(api) => {
+                cluster.clear_request_errors(*api);
                 Ok(())
             }
         }
@@ -114,18 +120,23 @@ impl FromStr for Command {
                 Ok(Self::Coordinator((*group).to_owned(), number(broker)?))
             }
             ["fail", api, codes @ ..] if !codes.is_empty() => {
-                let api = match *api {
-                    "produce" => api_key::PRODUCE,
-                    "fetch" => api_key::FETCH,
-                    "metadata" => api_key::METADATA,
-                    "commit" => api_key::OFFSET_COMMIT,
-                    _ => return Err(refused()),
-                };
+                let api = api_of(api).ok_or_else(refused)?;
                 let codes: Result<Vec<i32>, _> = codes.iter().map(|code| number(code)).collect();
                 Ok(Self::Fail(api, codes?))
             }
+            ["heal", api] => Ok(Self::Heal(api_of(api).ok_or_else(refused)?)),
             _ => Err(refused()),
         }
+    }
+}
+
+fn api_of(name: &str) -> Option<i16> {
+    match name {
+        "produce" => Some(api_key::PRODUCE),
+        "fetch" => Some(api_key::FETCH),
+        "metadata" => Some(api_key::METADATA),
+        "commit" => Some(api_key::OFFSET_COMMIT),
+        _ => None,
     }
 }
 
@@ -145,6 +156,7 @@ mod tests {
             ("leader t 3 2", Command::Leader("t".into(), 3, 2)),
             ("coordinator g 2", Command::Coordinator("g".into(), 2)),
             ("fail commit 16", Command::Fail(api_key::OFFSET_COMMIT, vec![16])),
+            ("heal commit", Command::Heal(api_key::OFFSET_COMMIT)),
             ("fail produce -195 7", Command::Fail(api_key::PRODUCE, vec![-195, 7])),
         ];
         for (line, command) in good {
@@ -160,6 +172,7 @@ mod tests {
             "delay",
             "leader t 1",
             "coordinator g",
+            "heal",
             "fail produce",
             "fail x 1",
         ] {

@@ -141,9 +141,7 @@ impl Groups {
         }
         member.lanes.retain(|lane| !leaving(lane));
     }
-}
 
-impl Groups {
     /// Commits what was settled last before partitions go; true while that is worth waiting for.
     fn last_commit_pending(&mut self, id: u64, now: Instant) -> bool {
         let Some(member) = self.members.get_mut(&id) else { return false };
