@@ -248,17 +248,19 @@ fn r2_a_stalled_subscriber_costs_no_membership_and_no_attempt() {
 }
 
 /// Kafka's codes with which a commit may fail, and librdkafka's for a connection that is cut.
-const COMMIT_ERRORS: [i32; 9] = [
+const COMMIT_ERRORS: [i32; 7] = [
     -195, // cut
     7,    // REQUEST_TIMED_OUT
     12,   // OFFSET_METADATA_TOO_LARGE
     14,   // COORDINATOR_LOAD_IN_PROGRESS
     15,   // COORDINATOR_NOT_AVAILABLE
     16,   // NOT_COORDINATOR
-    22,   // ILLEGAL_GENERATION
-    25,   // UNKNOWN_MEMBER_ID
     27,   // REBALANCE_IN_PROGRESS
 ];
+/// Those after which the group has to be joined anew: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID.
+const EXPELLED: [i32; 2] = [22, 25];
+/// One move in so many expels.
+const EXPELS_IN: u64 = 8;
 
 /// Goal R4.
 #[test]
@@ -292,13 +294,15 @@ fn r4_coordinators_move_and_commits_fail() {
                     egress.group,
                     1 + chance(u64::from(BROKERS), 0)
                 ));
-                let codes: Vec<_> = (0..chance(4, 1))
-                    .map(|nth| {
-                        COMMIT_ERRORS
-                            [usize::try_from(chance(COMMIT_ERRORS.len() as u64, 2 + nth)).unwrap()]
-                        .to_string()
-                    })
-                    .collect();
+                let of = |codes: &[i32], what| {
+                    codes[usize::try_from(chance(codes.len() as u64, what)).unwrap()]
+                };
+                let mut codes: Vec<_> =
+                    (0..chance(4, 1)).map(|nth| of(&COMMIT_ERRORS, 10 + nth)).collect();
+                if chance(EXPELS_IN, 2) == 0 {
+                    codes.push(of(&EXPELLED, 3));
+                }
+                let codes: Vec<String> = codes.iter().map(i32::to_string).collect();
                 if !codes.is_empty() {
                     errors += codes.len();
                     broker.command(&format!("fail commit {}", codes.join(" ")));
@@ -316,6 +320,7 @@ fn r4_coordinators_move_and_commits_fail() {
             }
         }
         let ends = feed.stop();
+        broker.command("heal commit");
         let stopped = Instant::now();
         let caught_up = || {
             case.plan.egresses.iter().all(|egress| {
