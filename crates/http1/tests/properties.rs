@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot read its input has failed.
 
+mod answers;
 mod checks;
 mod connection;
 
@@ -48,12 +49,33 @@ const PIECES: &[&str] = &[
     "abc",
 ];
 
+/// What an answer has and a request has not.
+const ANSWER_PIECES: &[&str] = &[
+    "HTTP/1.1 200 OK\r\n",
+    "HTTP/1.1 202\r\n",
+    "HTTP/1.0 200 \r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 204 No Content\r\n",
+    "HTTP/1.1 304 \r\n",
+    "Keep-Alive: timeout=5, max=1\r\n",
+];
+
 fn request_like() -> impl Strategy<Value = Vec<u8>> {
+    pieces_of(PIECES).prop_map(|pieces| pieces.concat())
+}
+
+fn answer_like() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop::sample::select(ANSWER_PIECES).prop_map(|piece| piece.as_bytes().to_vec());
+    (first, pieces_of(ANSWER_PIECES), pieces_of(PIECES))
+        .prop_map(|(first, middle, end)| [first, middle.concat(), end.concat()].concat())
+}
+
+fn pieces_of(pieces: &'static [&'static str]) -> impl Strategy<Value = Vec<Vec<u8>>> {
     let piece = prop_oneof![
-        8 => prop::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+        8 => prop::sample::select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => vec(any::<u8>(), 1..4),
     ];
-    vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+    vec(piece, 0..16)
 }
 
 /// A body in chunks: data, size with leading zeros, extension.
@@ -96,6 +118,11 @@ proptest! {
     }
 
     #[test]
+    fn answer_like_bytes_as_answer(bytes in answer_like()) {
+        checks::response(&bytes);
+    }
+
+    #[test]
     fn any_chunking_gives_the_same_body(
         (coded, body) in chunked_body(),
         cuts in vec(1usize..50, 1..40),
@@ -117,10 +144,14 @@ proptest! {
 
 #[test]
 fn seeds_of_the_fuzz_targets() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     type Check = fn(&[u8]);
-    let targets: [(&str, Check); 3] =
-        [("head", checks::head), ("chunks", checks::chunks), ("connection", checks::connection)];
+    let targets: [(&str, Check); 4] = [
+        ("http_head", checks::head),
+        ("http_chunks", checks::chunks),
+        ("http_connection", checks::connection),
+        ("http_response", checks::response),
+    ];
     for (target, check) in targets {
         let mut count = 0;
         for entry in fs::read_dir(folder.join(target)).unwrap() {

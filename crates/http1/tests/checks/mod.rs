@@ -2,6 +2,7 @@
 
 use millrace_http1::{BodyFraming, BodyReader, Head, Limits, Progress, Refusal};
 
+use crate::answers;
 use crate::connection::{Connection, Routes};
 
 /// A head is read the same at once and byte by byte, within its bounds, and what it gives out
@@ -96,4 +97,20 @@ pub(crate) fn connection(bytes: &[u8]) {
             bytes.escape_ascii()
         );
     }
+}
+
+/// An answer comes out the same at once and byte by byte, and no more of it is kept than asked.
+pub(crate) fn response(bytes: &[u8]) {
+    let limits = Limits { line_max: 256, headers_bytes_max: 512, ..Limits::default() };
+    let mut lengths = Vec::new();
+    for keep in [0, 5, usize::MAX] {
+        let whole = answers::read([bytes], keep, &limits);
+        let slow = answers::read(bytes.chunks(1), keep, &limits);
+        assert_eq!(whole, slow, "{}", bytes.escape_ascii());
+        if let Ok(Some(answer)) = whole {
+            assert!((200..=999).contains(&answer.status));
+            lengths.push(answer.body.len() as u64 + answer.dropped);
+        }
+    }
+    assert!(lengths.windows(2).all(|pair| pair[0] == pair[1]), "{lengths:?}");
 }

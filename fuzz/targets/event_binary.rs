@@ -1,0 +1,22 @@
+//! Binary mode: lines `name: value` up to an empty line, then the body.
+#![no_main]
+
+mod events;
+
+use libfuzzer_sys::fuzz_target;
+use millrace_event::{Scratch, decode_http};
+
+fuzz_target!(|input: &[u8]| {
+    let mut rest = input;
+    let mut headers: Vec<(&[u8], &[u8])> = Vec::new();
+    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        let (line, after) = (&rest[..end], &rest[end + 1..]);
+        rest = after;
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
+        headers.push((&line[..colon], line[colon + 1..].trim_ascii()));
+    }
+    let mut scratch = Scratch::new();
+    if let Ok(event) = decode_http(headers.iter().copied(), rest, &mut scratch) {
+        events::check_round_trip(&event, rest);
+    }
+});

@@ -1,0 +1,12 @@
+//! Fuzzes `checks::response` of the HTTP crate's tests: the bytes of a subscriber.
+#![no_main]
+#![allow(dead_code)]
+
+#[path = "../../crates/http1/tests/answers/mod.rs"]
+mod answers;
+#[path = "../../crates/http1/tests/checks/mod.rs"]
+mod checks;
+#[path = "../../crates/http1/tests/connection/mod.rs"]
+mod connection;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::response(bytes));
