@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_delivery::{Fate, OffsetTracker, Received};
-use millrace_kafka::{Fetched, Message, PartitionQueue};
+use millrace_kafka::{Message, PartitionQueue};
 use millrace_observe::limited;
 use millrace_shard::{LocalNotify, clock, sleep, spawn, yield_now};
 
@@ -33,6 +33,8 @@ pub(crate) struct Lane {
     /// How records are delivered; swapped when the contract changes.
     edition: RefCell<Rc<Edition>>,
     tracker: RefCell<OffsetTracker>,
+    /// How often the partition has begun to count its offsets anew.
+    counts: Cell<u64>,
     in_flight: Cell<usize>,
     /// Where order does not matter: this shard's place in the bound of the egress.
     credits: Option<Rc<ShardCredits>>,
@@ -42,13 +44,6 @@ pub(crate) struct Lane {
     news: LocalNotify,
     /// What is in flight is somebody else's now.
     pub(crate) abandoned: LocalNotify,
-}
-
-/// What a lane has taken from its queue.
-enum Next {
-    Record(Message),
-    /// The partition was read up to here.
-    End(i64),
 }
 
 impl Lane {
@@ -62,6 +57,7 @@ impl Lane {
             shard: shard.clone(),
             edition: RefCell::new(edition),
             tracker: RefCell::new(OffsetTracker::new()),
+            counts: Cell::new(0),
             in_flight: Cell::new(0),
             credits,
             news: LocalNotify::new(),
@@ -113,13 +109,13 @@ impl Lane {
                 self.news.notified().await;
                 continue;
             }
-            let Some(next) = taken.pop_front() else {
+            let Some(message) = taken.pop_front() else {
                 match self.seat.permits(self.seat.batch) {
                     Ok(room) => {
                         let found = self.poll(queue, room, &mut taken);
                         self.seat.give_permits_back(room.saturating_sub(found));
                         self.queued.taken(found);
-                        if taken.is_empty() {
+                        if found == 0 {
                             self.news.notified().await;
                         }
                     }
@@ -127,13 +123,8 @@ impl Lane {
                 }
                 continue;
             };
-            match next {
-                Next::Record(message) => {
-                    self.queued.begun();
-                    self.begin(message);
-                }
-                Next::End(offset) => self.skip_to(offset),
-            }
+            self.queued.begun();
+            self.begin(message);
             give_way(&mut turn).await;
         }
     }
@@ -151,18 +142,13 @@ impl Lane {
             }
             let found = self.poll(queue, room, &mut taken);
             credits.give_back(room.saturating_sub(found));
-            if taken.is_empty() {
+            if found == 0 {
                 self.news.notified().await;
                 continue;
             }
-            for next in taken.drain(..) {
-                match next {
-                    Next::Record(message) => {
-                        if !self.begin(message) {
-                            credits.give_back(1);
-                        }
-                    }
-                    Next::End(offset) => self.skip_to(offset),
+            for message in taken.drain(..) {
+                if !self.begin(message) {
+                    credits.give_back(1);
                 }
                 give_way(&mut turn).await;
             }
@@ -171,17 +157,17 @@ impl Lane {
     }
 
     /// Takes up to `room` records that are there, and gives how many.
-    fn poll(&self, queue: &mut PartitionQueue, room: usize, into: &mut VecDeque<Next>) -> usize {
-        let mut found = 0_usize;
-        queue.poll(room, |fetched| match fetched {
-            Fetched::Record(message) => {
-                found = found.saturating_add(1);
-                into.push_back(Next::Record(message));
-            }
-            Fetched::End(offset) => into.push_back(Next::End(offset)),
-            Fetched::Trouble(trouble) => limited!(warn, topic = %self.link.topic,
+    fn poll(&self, queue: &mut PartitionQueue, room: usize, into: &mut VecDeque<Message>) -> usize {
+        let before = into.len();
+        let all = queue.poll(room, |taken| match taken {
+            Ok(message) => into.push_back(message),
+            Err(trouble) => limited!(warn, topic = %self.link.topic,
                 partition = self.link.partition, error = %trouble, "A partition has trouble."),
         });
+        if let Some(next) = all.read_to {
+            self.skip_to(next);
+        }
+        let found = into.len().saturating_sub(before);
         self.link.polled(found);
         found
     }
@@ -190,7 +176,14 @@ impl Lane {
     fn begin(self: &Rc<Self>, message: Message) -> bool {
         let offset = message.offset();
         let received = self.tracker.borrow_mut().received(offset);
-        let Received::New { skipped } = received else { return false };
+        let skipped = match received {
+            Received::New { skipped } => skipped,
+            Received::Again { open: true } => return false,
+            Received::Again { open: false } => {
+                self.start_over(offset);
+                0
+            }
+        };
         let edition = self.edition.borrow().clone();
         if skipped > 0 {
             edition.meters.skipped(skipped);
@@ -198,18 +191,33 @@ impl Lane {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         edition.meters.records_in_flight(1);
         self.publish();
-        let lane = self.clone();
+        let (lane, count) = (self.clone(), self.counts.get());
         spawn(async move {
             let fate = deliver::deliver(&lane, &edition, &message).await;
             edition.meters.records_in_flight(-1);
-            lane.end(offset, fate);
+            lane.end(offset, count, fate);
         });
         true
     }
 
-    /// All before this has been taken. What comes to nothing in between, like the markers of
-    /// transactions, would else show as a lag for ever.
+    /// Offsets go back: the topic was made anew, or its log was cut (`auto.offset.reset`). These are
+    /// other records; what is still in flight belongs to those before and settles nothing here.
+    fn start_over(&self, offset: i64) {
+        let mut tracker = OffsetTracker::new();
+        let _ = tracker.received(offset);
+        self.tracker.replace(tracker);
+        self.counts.set(self.counts.get().wrapping_add(1));
+        limited!(warn, topic = %self.link.topic, partition = self.link.partition, offset,
+            "The offsets of a partition go back; its records are delivered from there.");
+    }
+
+    /// All before this has been taken. Markers of transactions behind the last record would else
+    /// show as a lag for ever.
     fn skip_to(&self, next: i64) {
+        // librdkafka's word never goes back.
+        if self.counts.get() > 0 {
+            return;
+        }
         let skipped = self.tracker.borrow_mut().skipped_to(next);
         if skipped > 0 {
             self.edition.borrow().meters.skipped(skipped);
@@ -217,10 +225,10 @@ impl Lane {
         }
     }
 
-    fn end(&self, offset: i64, fate: Fate) {
+    fn end(&self, offset: i64, count: u64, fate: Fate) {
         self.queued.done();
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
-        if fate.is_settled() && !self.is_abandoned() {
+        if fate.is_settled() && !self.is_abandoned() && count == self.counts.get() {
             self.tracker.borrow_mut().settle(offset);
             self.publish();
         }

@@ -35,7 +35,7 @@ use crate::error::CreateError;
 use crate::ffi::group::{Group, News};
 use crate::ffi::partition_queue::{Core, PartitionQueue};
 
-pub use event::{Committed, Fetched, GroupEvent, Served, Watermarks};
+pub use event::{Committed, GroupEvent, Served, Watermarks};
 pub use options::{ConsumerOptions, MAX_POLL_INTERVAL_MS_MAX};
 pub use trouble::{GroupTrouble, TroubleKind};
 

@@ -64,8 +64,8 @@ mod topic;
 
 pub use consumer::reaper::wait_for_consumers;
 pub use consumer::{
-    Committed, Consumer, ConsumerOptions, Fetched, GroupEvent, GroupTrouble,
-    MAX_POLL_INTERVAL_MS_MAX, Served, TopicPartition, TroubleKind, Wake, Watermarks,
+    Committed, Consumer, ConsumerOptions, GroupEvent, GroupTrouble, MAX_POLL_INTERVAL_MS_MAX,
+    Served, TopicPartition, TroubleKind, Wake, Watermarks,
 };
 pub use error::{CreateError, DeliveryError, FailureKind, Refused};
 pub use ffi::conf::librdkafka_version;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::group::{Bell, Member, options, place, record, value};
+use common::group::{Bell, Member, options, place, value};
 use common::{SOON, rig, send};
 use millrace_kafka::statistics::ConsumerStatistics;
 use millrace_kafka::testing::api_key;
@@ -114,11 +114,8 @@ fn no_wake_up_is_lost_over_many_records_and_breaks() {
                 let mut values = Vec::new();
                 for turn in 1.. {
                     let seen = bell.rung();
-                    let before = values.len();
-                    let taken = queue.poll(turn % 300 + 1, |got| {
-                        values.extend(record(got).as_ref().map(value));
-                    });
-                    let count = (values.len() - before) as u64;
+                    let taken = queue.poll(turn % 300 + 1, |got| values.push(value(&got.unwrap())));
+                    let count = taken.count as u64;
                     if total.fetch_add(count, Relaxed) + count == COUNT {
                         // The others sleep for good.
                         bells.iter().for_each(|bell| bell.wake()());
@@ -208,9 +205,7 @@ fn pauses_lose_and_repeat_nothing() {
         let mut offsets = Vec::new();
         let deadline = Instant::now() + 2 * SOON;
         while offsets.len() < COUNT as usize && Instant::now() < deadline {
-            let taken = queue.poll(7, |got| {
-                offsets.extend(record(got).map(|message| message.offset()));
-            });
+            let taken = queue.poll(7, |got| offsets.push(got.unwrap().offset()));
             assert!(!taken.released);
             if taken.count == 0 {
                 thread::yield_now();

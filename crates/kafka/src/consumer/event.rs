@@ -2,7 +2,6 @@
 
 use super::{GroupTrouble, TopicPartition};
 use crate::ffi::code;
-use crate::ffi::message::Message;
 use crate::ffi::partitions::Row;
 
 /// What [`Consumer::poll`](crate::Consumer::poll) tells.
@@ -28,19 +27,6 @@ pub enum GroupEvent {
     Statistics(String),
     /// The group was left after [`Consumer::close`](crate::Consumer::close). The last event.
     Closed,
-}
-
-/// What a [`PartitionQueue`](crate::PartitionQueue) holds.
-#[derive(Debug)]
-pub enum Fetched {
-    /// A record.
-    Record(Message),
-    /// The partition was read up to here: the offset that its next record will have at least. What
-    /// lies between the last record and this was compacted away or is no record (a transaction's
-    /// marker). Comes once each time the end is reached.
-    End(i64),
-    /// Something is wrong.
-    Trouble(GroupTrouble),
 }
 
 /// The outcome of a commit for one partition.

@@ -57,8 +57,8 @@ impl ConsumerOptions {
             // Offsets are the dispatcher's business.
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
-            // Behind the last record there may be markers of transactions, which count for the lag.
-            ("enable.partition.eof", "true"),
+            // Taking the event for the end of a partition counts as taking the record behind it.
+            ("enable.partition.eof", "false"),
         ] {
             conf.set(key, value)?;
         }

@@ -18,8 +18,9 @@ use rdkafka_sys as sys;
 
 use super::handle::{Handle, WakingQueue};
 use super::message::Message;
-use super::{code, raw, text};
-use crate::consumer::{Fetched, GroupTrouble, TopicPartition};
+use super::partitions::{PartitionList, rows};
+use super::{raw, text};
+use crate::consumer::{GroupTrouble, TopicPartition};
 
 /// Messages that one call into librdkafka takes: enough to share its cost, few enough for the stack.
 pub(super) const CHUNK: usize = 64;
@@ -108,6 +109,19 @@ impl Core {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The offset behind the last that was taken out of the queue, markers of transactions included,
+    /// which librdkafka takes out silently. The caller holds the gate of a partition that is not
+    /// released: so it is of this assignment.
+    fn read_to(&self) -> Option<i64> {
+        let list = PartitionList::of(std::iter::once(&self.place)).ok()?;
+        // SAFETY: the client and the list are alive; only the offset and the code of the row change.
+        let code = unsafe { sys::rd_kafka_position(self.handle.as_ptr(), list.as_ptr()) } as i32;
+        // SAFETY: alive and not shared.
+        let row = unsafe { rows(list.as_ptr()) }.pop()?;
+        // Before the first record it is one of librdkafka's negative words.
+        (code == 0 && row.code == 0 && row.offset >= 0).then_some(row.offset)
+    }
+
     /// Takes everything out. Records of a paused or ended partition are outdated and never show
     /// here; they would be fetched again if they did.
     fn empty(&self, gate: &mut Gate) {
@@ -115,8 +129,8 @@ impl Core {
             let mut chunk = Chunk::take(self, CHUNK);
             let full = chunk.len == CHUNK;
             while let Some(message) = chunk.next() {
-                // SAFETY: taken from our queue just now. An end comes again after a pause.
-                if let Some(Fetched::Trouble(trouble)) = unsafe { news(message, &self.place) } {
+                // SAFETY: taken from our queue just now.
+                if let Some(trouble) = unsafe { trouble(message, &self.place) } {
                     gate.set_aside.push(trouble);
                 }
                 // SAFETY: ours, destroyed once.
@@ -143,12 +157,21 @@ impl Drop for Core {
 /// What one poll gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// Records, ends and troubles handed out.
+    /// Messages and errors handed out.
     pub count: usize,
     /// The bound ended it: there may be more, and no wake-up will tell, so poll again soon.
     pub more: bool,
     /// The partition was taken away; nothing will come any more. Drop the queue.
     pub released: bool,
+    /// When there was nothing: up to here the partition was read, so that all that is before and was
+    /// not handed out never comes. Behind the last record that is a transaction's marker.
+    pub read_to: Option<i64>,
+}
+
+impl Taken {
+    fn of(count: usize) -> Self {
+        Self { count, more: false, released: false, read_to: None }
+    }
 }
 
 /// The messages of one assigned partition. `Send`: it goes to the shard that has the partition.
@@ -178,57 +201,63 @@ impl PartitionQueue {
         &self.core.place
     }
 
-    /// Hands out at most `max` of what is there, records and ends in offset order. Does not
+    /// Hands out at most `max` messages in offset order, and the partition's troubles. Does not
     /// block and takes no part in the consumer's group, but counts as a sign of life for
     /// `max.poll.interval.ms`.
     ///
     /// Offsets grow, with gaps where records were compacted away or are control records. They go
     /// back only when the partition was reset (`auto.offset.reset`) or made anew.
-    pub fn poll(&mut self, max: usize, mut each: impl FnMut(Fetched)) -> Taken {
+    pub fn poll(
+        &mut self,
+        max: usize,
+        mut each: impl FnMut(Result<Message, GroupTrouble>),
+    ) -> Taken {
         let mut count = 0;
         loop {
             let wanted = (max - count).min(CHUNK);
             if wanted == 0 {
-                return Taken { count, more: true, released: false };
+                return Taken { more: true, ..Taken::of(count) };
             }
             let mut gate = match self.core.gate.try_lock() {
                 Ok(gate) => gate,
                 Err(TryLockError::Poisoned(error)) => error.into_inner(),
                 // Being paused or ended, which wakes us afterwards.
                 Err(TryLockError::WouldBlock) => {
-                    return Taken { count, more: false, released: false };
+                    return Taken::of(count);
                 }
             };
             if self.core.released.load(Ordering::Acquire) {
-                return Taken { count, more: false, released: true };
+                return Taken { released: true, ..Taken::of(count) };
             }
             let set_aside = std::mem::take(&mut gate.set_aside);
             let mut chunk = Chunk::take(&self.core, wanted);
+            let nothing = count == 0 && chunk.len == 0 && set_aside.is_empty();
+            let read_to = if nothing { self.core.read_to() } else { None };
             drop(gate);
             let full = chunk.len == wanted;
             for trouble in set_aside {
                 count += 1;
-                each(Fetched::Trouble(trouble));
+                each(Err(trouble));
             }
             while let Some(message) = chunk.next() {
                 // SAFETY: taken from our queue just now.
-                if let Some(news) = unsafe { news(message, &self.core.place) } {
+                if let Some(trouble) = unsafe { trouble(message, &self.core.place) } {
                     // SAFETY: ours, destroyed once; what is kept was copied.
                     unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
                     count += 1;
-                    each(news);
+                    each(Err(trouble));
                     continue;
                 }
                 // SAFETY: from the queue of `core`, without a code, and ours.
                 let message = unsafe { Message::own(message, Arc::clone(&self.core)) };
                 if !self.recent.knows(message.offset(), message.timestamp_ms()) {
                     count += 1;
-                    each(Fetched::Record(message));
+                    each(Ok(message));
                 }
             }
             self.recent.turn();
             if !full {
-                return Taken { count, more: false, released: false };
+                return Taken { read_to, ..Taken::of(count) };
             }
         }
     }
@@ -337,10 +366,10 @@ impl Recent {
 ///
 /// # Safety
 /// `message` is alive and not being changed.
-unsafe fn news(
+unsafe fn trouble(
     message: NonNull<sys::rd_kafka_message_t>,
     place: &TopicPartition,
-) -> Option<Fetched> {
+) -> Option<GroupTrouble> {
     let ptr = message.as_ptr();
     // SAFETY: alive; the field has the size of an i32 and is read as one.
     let code = unsafe { addr_of!((*ptr).err).cast::<i32>().read() };
@@ -349,12 +378,9 @@ unsafe fn news(
     }
     // SAFETY: alive, a plain integer.
     let offset = unsafe { (*ptr).offset };
-    if code == code::LOCAL_PARTITION_EOF {
-        return Some(Fetched::End(offset));
-    }
     // SAFETY: alive; the string belongs to the message and is copied.
     let words = unsafe { text(raw::rd_kafka_message_errstr(ptr)) };
-    Some(Fetched::Trouble(GroupTrouble::new(code, words, false).at(place.clone(), offset)))
+    Some(GroupTrouble::new(code, words, false).at(place.clone(), offset))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use millrace_kafka::{
-    Committed, Consumer, ConsumerOptions, Fetched, GroupEvent, GroupTrouble, Message,
-    PartitionQueue, TopicPartition, Wake,
+    Committed, Consumer, ConsumerOptions, GroupEvent, GroupTrouble, Message, PartitionQueue,
+    TopicPartition, Wake,
 };
 
 use super::{Rig, SOON};
@@ -68,15 +68,6 @@ pub(crate) fn options(bootstrap: &str, group: &str) -> ConsumerOptions {
     }
 }
 
-/// The record, if it is one.
-pub(crate) fn record(got: Fetched) -> Option<Message> {
-    match got {
-        Fetched::Record(message) => Some(message),
-        Fetched::End(_) => None,
-        Fetched::Trouble(trouble) => panic!("{trouble}"),
-    }
-}
-
 pub(crate) struct Member {
     pub(crate) consumer: Consumer,
     pub(crate) bell: Arc<Bell>,
@@ -87,7 +78,6 @@ pub(crate) struct Member {
     pub(crate) assignments: usize,
     pub(crate) committed: Vec<Committed>,
     pub(crate) troubles: Vec<GroupTrouble>,
-    pub(crate) ends: Vec<i64>,
     pub(crate) statistics: Vec<String>,
     pub(crate) closed: bool,
     pub(crate) messages: Vec<Message>,
@@ -107,7 +97,6 @@ impl Member {
             assignments: 0,
             committed: Vec::new(),
             troubles: Vec::new(),
-            ends: Vec::new(),
             statistics: Vec::new(),
             closed: false,
             messages: Vec::new(),
@@ -128,9 +117,8 @@ impl Member {
         }
         for queue in self.queues.values_mut() {
             let taken = queue.poll(1000, |got| match got {
-                Fetched::Record(message) => self.messages.push(message),
-                Fetched::End(next) => self.ends.push(next),
-                Fetched::Trouble(trouble) => self.troubles.push(trouble),
+                Ok(message) => self.messages.push(message),
+                Err(trouble) => self.troubles.push(trouble),
             });
             busy |= taken.count > 0;
         }
