@@ -272,7 +272,8 @@ fn r4_coordinators_move_and_commits_fail() {
         let run = Run::begin("R4");
         let broker = Broker::start_embedded(BROKERS);
         let stage = Stage::prepare_on(&broker, variant, Kind::Broker)
-            .setup(nimble)
+            // The mock lets each rebalance take as long as a session, less a second.
+            .setup(|setup| nimble(setup).consumer("session.timeout.ms", "2000"))
             .with("r4", |plan| both_orders(plan, PARTITIONS))
             .start();
         let case = stage.case("r4");
