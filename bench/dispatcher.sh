@@ -18,7 +18,7 @@ trap 'kill "${dispatcher:-}" "${floor:-}" 2>/dev/null || true; tests/kafka.sh st
 
 bootstrap=$(tests/kafka.sh start --parent $$ --auto-create --set "num.partitions=$partitions" "$work/kafka" | sed -n 's/^bootstrap.servers=//p')
 sink=$((20000 + RANDOM % 12000))
-"$target/floor" --port "$sink" > /dev/null 2>&1 &
+"$target/bench" part serve --port "$sink" > /dev/null 2>&1 &
 floor=$!
 
 line=$(head -c 1024 /dev/zero | tr '\0' x)

@@ -59,7 +59,7 @@ measure() { # NAME PID PORT: prints its figures and adds its CPU per request to 
 median() { sort -n "$work/$1" | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
 
 floor_port=$((port + 1))
-taskset -c 0 "$target/floor" --port "$floor_port" $([ "${IO_DRIVER:-}" = epoll ] && echo --epoll) > /dev/null 2>&1 &
+taskset -c 0 "$target/bench" part serve --port "$floor_port" $([ "${IO_DRIVER:-}" = epoll ] && echo --epoll) > /dev/null 2>&1 &
 floor=$!
 grep -h -o '"driver":"[a-z_]*"' "$work/receiver.log" | head -1
 load "$port" 2 > /dev/null

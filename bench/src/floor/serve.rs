@@ -1,15 +1,14 @@
-//! `floor`: an HTTP server that does nothing but answer 202, to show what HTTP alone costs on a machine.
+//! F1: an HTTP server that does nothing but answer 202, to show what HTTP alone costs on a machine.
 //!
 //! One shard of the products' runtime, httparse, one read and one write a request, no bounds, no
 //! routing, no Kafka. Not for use: what the products spend above it is what they do for an event.
-#![forbid(unsafe_code)]
 
+use std::error::Error;
 use std::net::Ipv4Addr;
-use std::process::ExitCode;
 use std::rc::Rc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use clap::Parser;
 use millrace_shard::{
     Accepted, Acceptor, AsyncReadRent, AsyncWriteRentExt, Balance, DriverChoice, ListenOptions,
     Seat, ShardListener, Shards, StartOptions, TcpStream, bind,
@@ -19,51 +18,41 @@ const ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
 const CONNECTIONS_MAX: usize = 10_000;
 const READ_BYTES: usize = 16 * 1024;
 
-/// What the command line says.
-#[derive(Parser)]
-#[command(about = "Answers every request with 202")]
-struct Options {
-    /// Where to listen.
-    #[arg(long)]
+/// Answers every request with 202 on a port of this machine until the process ends, on one thread.
+/// `answered` counts. `ready` is called once it listens.
+///
+/// # Errors
+/// When the port is taken or the kernel refuses a driver.
+pub(super) fn serve(
     port: u16,
-    /// Use epoll instead of io_uring.
-    #[arg(long)]
-    epoll: bool,
-}
-
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let listen = ListenOptions::new(Ipv4Addr::LOCALHOST.into(), options.port);
-    let listener = bind(&listen, 1)?.into_iter().next();
+    driver: DriverChoice,
+    cpu: Option<usize>,
+    answered: Arc<AtomicU64>,
+    ready: impl FnOnce(u16),
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let listen = ListenOptions::new(Ipv4Addr::LOCALHOST.into(), port);
+    let listener = bind(&listen, 1)?.into_iter().next().ok_or("no listener")?;
+    let port = listener.address().port();
     let (_balance, seats) = Balance::new(1, CONNECTIONS_MAX)?;
-    let parts = Mutex::new(listener.zip(seats.into_iter().next()));
-    let driver = if options.epoll { DriverChoice::Epoll } else { DriverChoice::Auto };
-    let shards = Shards::start(StartOptions::new(vec![None], driver), move |_| {
+    let parts = Mutex::new(Some(listener).zip(seats.into_iter().next()));
+    let shards = Shards::start(StartOptions::new(vec![cpu], driver), move |_| {
         let parts = parts.lock().ok().and_then(|mut parts| parts.take());
-        serve(parts)
+        accept_all(parts, answered.clone())
     })?;
-    println!("listening on {}", options.port);
+    ready(port);
     shards.join()?;
     Ok(())
 }
 
-async fn serve(parts: Option<(ShardListener, Seat)>) {
+async fn accept_all(parts: Option<(ShardListener, Seat)>, answered: Arc<AtomicU64>) {
     let Some((listener, seat)) = parts else { return };
     match Acceptor::new(listener, seat) {
         Ok(acceptor) => {
-            let accept = |accepted: Accepted| {
+            let accept = move |accepted: Accepted| {
+                let answered = answered.clone();
                 drop(millrace_shard::spawn(async move {
                     let Accepted { stream, open, .. } = accepted;
-                    answer_all(stream).await;
+                    answer_all(stream, &answered).await;
                     drop(open);
                 }));
             };
@@ -73,7 +62,7 @@ async fn serve(parts: Option<(ShardListener, Seat)>) {
     }
 }
 
-async fn answer_all(mut stream: TcpStream) {
+async fn answer_all(mut stream: TcpStream, answered: &AtomicU64) {
     let answer: Rc<[u8]> = ANSWER.into();
     let mut buffer = Vec::with_capacity(READ_BYTES);
     let mut out = Vec::with_capacity(ANSWER.len());
@@ -86,6 +75,7 @@ async fn answer_all(mut stream: TcpStream) {
             if written.is_err() {
                 return;
             }
+            answered.fetch_add(1, Ordering::Relaxed);
             buffer.drain(..bytes);
         }
         if buffer.capacity() - buffer.len() < READ_BYTES / 2 {
