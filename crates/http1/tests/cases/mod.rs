@@ -1,4 +1,5 @@
 //! Reads the cases of `corpus/`; its README describes the format.
+//! Also read from other packages, whose cases have the same escapes.
 #![allow(dead_code)] // Not each user looks at the outcomes.
 
 use std::fs;
@@ -13,7 +14,11 @@ pub(crate) struct Case {
 
 /// All cases, by name.
 pub(crate) fn cases() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    cases_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus"))
+}
+
+/// The cases in a folder: the suite over the real receiver reads them from another package.
+pub(crate) fn cases_in(folder: &Path) -> Vec<Case> {
     let mut cases: Vec<Case> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -40,7 +45,8 @@ fn read_case(path: &Path) -> Case {
     Case { name, bytes, expected, fate }
 }
 
-fn unescape(line: &str, bytes: &mut Vec<u8>) {
+/// Appends the bytes that a line stands for.
+pub(crate) fn unescape(line: &str, bytes: &mut Vec<u8>) {
     let mut rest = line.chars();
     while let Some(char) = rest.next() {
         if char != '\\' {
