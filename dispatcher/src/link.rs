@@ -146,6 +146,12 @@ impl Link {
         })
     }
 
+    /// Whether a nudge is under way.
+    #[cfg(test)]
+    pub(crate) fn is_nudged(&self) -> bool {
+        self.nudged.load(Ordering::SeqCst)
+    }
+
     /// Makes the owning shard look at this partition. From any thread; never blocks.
     pub(crate) fn nudge(self: &Arc<Self>) {
         if !self.nudged.swap(true, Ordering::SeqCst) {

@@ -1,7 +1,8 @@
 //! What all shards know of one egress: bounds that they share, and whose its numbers are.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_delivery::{Credits, RateLimiter, Seat};
 use millrace_observe::Owner;
@@ -64,35 +65,42 @@ impl EgressSeat {
 /// One shard's place among those that share an egress' bound in flight, for all its lanes there.
 pub(crate) struct ShardCredits {
     seat: Seat,
-    /// Lanes that were refused; looked at when there is room again.
-    refused: Arc<Mutex<Vec<Arc<Link>>>>,
+    refused: Arc<Refused>,
+}
+
+/// Lanes of one shard that were refused; looked at when there may be room again.
+#[derive(Default)]
+struct Refused {
+    lanes: Mutex<Vec<Arc<Link>>>,
+    /// Set while there are some, so that nobody locks to learn that there are none.
+    any: AtomicBool,
 }
 
 impl ShardCredits {
     /// `None` when every shard has its place already.
     pub(crate) fn join(credits: &Credits) -> Option<ShardCredits> {
-        let refused = Arc::new(Mutex::new(Vec::new()));
+        let refused = Arc::<Refused>::default();
         let wake = {
             let refused = refused.clone();
-            Arc::new(move || nudge_all(&refused))
+            Arc::new(move || refused.nudge_all())
         };
         Some(ShardCredits { seat: credits.join(wake).ok()?, refused })
     }
 
     /// Up to `wanted` credits for a lane; after 0 it is nudged when there may be some.
     pub(crate) fn take(&self, lane: &Arc<Link>, wanted: usize) -> usize {
-        let taken = self.seat.try_take(wanted);
+        let mut taken = self.seat.try_take(wanted);
+        if taken == 0 {
+            self.refused.push(lane);
+            // Credits may have come back before the lane was in the list.
+            taken = self.seat.try_take(wanted);
+        }
         if taken > 0 {
-            return taken;
+            // With that the shard has left the line, so nobody would wake it for those in the list:
+            // they ask again, and stand in line again if there is nothing left.
+            self.refused.nudge_all();
         }
-        {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if !refused.iter().any(|known| Arc::ptr_eq(known, lane)) {
-                refused.push(lane.clone());
-            }
-        }
-        // Credits may have come back before the lane was in the list.
-        self.seat.try_take(wanted)
+        taken
     }
 
     pub(crate) fn give_back(&self, credits: usize) {
@@ -103,18 +111,74 @@ impl ShardCredits {
 
     /// The lane takes no more. Whoever waits beside it asks again, as the turn may have been its.
     pub(crate) fn leave(&self, lane: &Arc<Link>) {
-        self.refused
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|known| !Arc::ptr_eq(known, lane));
+        self.refused.lanes().retain(|known| !Arc::ptr_eq(known, lane));
         self.seat.decline();
-        nudge_all(&self.refused);
+        self.refused.nudge_all();
     }
 }
 
-fn nudge_all(refused: &Mutex<Vec<Arc<Link>>>) {
-    let lanes = std::mem::take(&mut *refused.lock().unwrap_or_else(PoisonError::into_inner));
-    for lane in lanes {
-        lane.nudge();
+impl Refused {
+    fn lanes(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, lane: &Arc<Link>) {
+        let mut lanes = self.lanes();
+        if !lanes.iter().any(|known| Arc::ptr_eq(known, lane)) {
+            lanes.push(lane.clone());
+        }
+        self.any.store(true, Ordering::SeqCst);
+    }
+
+    fn nudge_all(&self) {
+        if !self.any.load(Ordering::SeqCst) {
+            return;
+        }
+        let lanes = {
+            let mut lanes = self.lanes();
+            self.any.store(false, Ordering::SeqCst);
+            std::mem::take(&mut *lanes)
+        };
+        for lane in lanes {
+            lane.nudge();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::groups;
+    use crate::link::Nudges;
+
+    fn lane(partition: i32) -> Arc<Link> {
+        let (nudges, _seat) = Nudges::new().unwrap();
+        Link::new(1, 1, "t".into(), partition, nudges, groups::words().0)
+    }
+
+    fn is_nudged(lane: &Link) -> bool {
+        let nudged = lane.is_nudged();
+        lane.lower();
+        nudged
+    }
+
+    /// All lanes of a shard stand in line as one. The one that is served takes the shard out of the
+    /// line; the others stood still for ever, their records fetched and nothing in flight.
+    #[test]
+    fn lanes_beside_one_that_is_served_ask_again() {
+        let credits = Credits::new(NonZeroUsize::new(4).unwrap(), 2);
+        let [one, other] = [(); 2].map(|()| ShardCredits::join(&credits).unwrap());
+        let [served, waits, elsewhere] = [0, 1, 2].map(lane);
+        assert_eq!(one.take(&served, 4), 4);
+        assert_eq!(other.take(&elsewhere, 4), 0);
+        assert_eq!(one.take(&waits, 4), 0);
+        one.give_back(2);
+        // The other shard is first and slow to come; what is left beside it is for this one.
+        assert!(is_nudged(&elsewhere) && !is_nudged(&waits));
+        assert_eq!(one.take(&served, 4), 1);
+        assert!(is_nudged(&waits));
+        assert_eq!(one.take(&waits, 4), 0);
+        one.give_back(3);
+        assert!(is_nudged(&waits), "it asked again, in vain, and there is room");
     }
 }
