@@ -14,7 +14,7 @@ use millrace_tests::oracle::{Attempt, Id, Oracle};
 use millrace_tests::schedule::{Run, Seed};
 use millrace_tests::stage::{Kind, Stage};
 use millrace_tests::subscriber::{Answer, Gate, Received};
-use millrace_tests::wait::{SOON, pass, until};
+use millrace_tests::wait::{SOON, pass, until, within};
 use millrace_tests::{offsets, python, topics};
 
 use crate::runs::{commits_reach_the_end, nimble, verdict, watch, watch_dead_letters};
@@ -177,9 +177,8 @@ fn o2_a_slow_record_holds_back_its_commit_and_nothing_else() {
         });
         let started = fill(&case, &oracle);
         let slow_ones = PARTITIONS as usize * usize::try_from(each / BLOCK).unwrap();
-        until("all, the slow ones under way", SOON * 4, || {
-            (oracle.delivered() == all).then_some(())
-        });
+        let came = within(SOON, || (oracle.delivered() == all).then_some(()));
+        assert!(came.is_some(), "{}", stuck(&stage, &oracle));
         let rate_with = all as f64 / started.elapsed().as_secs_f64();
         let share = 100.0 * rate_with / rate_without;
         println!(
@@ -210,6 +209,15 @@ fn o2_a_slow_record_holds_back_its_commit_and_nothing_else() {
         assert_eq!(verdict.duplicates, 0);
         commits_reach_the_end(&case, &[each.cast_signed(); PARTITIONS as usize]);
     });
+}
+
+/// What did not come although nothing held it back, and what the dispatcher says of itself.
+fn stuck(stage: &Stage, oracle: &Oracle) -> String {
+    let missing = oracle.verdict().lost;
+    let first: Vec<_> = missing.iter().take(20).collect();
+    let samples = stage.dispatcher.scrape().0.into_iter();
+    let own: Vec<_> = samples.filter(|it| it.name.starts_with("millrace_dispatcher")).collect();
+    format!("{} never came beside the slow ones, such as {first:?}; {own:#?}", missing.len())
 }
 
 /// Goal O4.

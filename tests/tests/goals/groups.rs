@@ -259,8 +259,8 @@ const COMMIT_ERRORS: [i32; 7] = [
 ];
 /// Those after which the group has to be joined anew: ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID.
 const EXPELLED: [i32; 2] = [22, 25];
-/// One move in so many expels.
-const EXPELS_IN: u64 = 8;
+/// One move in so many expels a member.
+const EXPELS_EACH: u64 = 7;
 
 /// Goal R4.
 #[test]
@@ -286,38 +286,50 @@ fn r4_coordinators_move_and_commits_fail() {
         let feed = Feed::start(stage.bootstrap(), &case.plan.topic, PARTITIONS, pace, &oracles);
         let mut highest: BTreeMap<(&str, i32), i64> = BTreeMap::new();
         let mut errors = 0;
-        for turn in 0..run.either(20, 100) {
-            pass(run.seconds(0.5, 0.6));
-            for (at, egress) in (0..).zip(&case.plan.egresses) {
-                let chance = |bound, what| run.seed.below(bound, &[turn, at, what]);
-                broker.command(&format!(
-                    "coordinator {} {}",
-                    egress.group,
-                    1 + chance(u64::from(BROKERS), 0)
-                ));
-                let of = |codes: &[i32], what| {
-                    codes[usize::try_from(chance(codes.len() as u64, what)).unwrap()]
-                };
-                let mut codes: Vec<_> =
-                    (0..chance(4, 1)).map(|nth| of(&COMMIT_ERRORS, 10 + nth)).collect();
-                if chance(EXPELS_IN, 2) == 0 {
-                    codes.push(of(&EXPELLED, 3));
-                }
-                let codes: Vec<String> = codes.iter().map(i32::to_string).collect();
-                if !codes.is_empty() {
-                    errors += codes.len();
-                    broker.command(&format!("fail commit {}", codes.join(" ")));
-                }
+        let mut committed = || {
+            let mut sums = Vec::new();
+            for egress in &case.plan.egresses {
+                let mut sum = 0;
                 for partition in 0..PARTITIONS.cast_signed() {
-                    let Some(now) =
-                        stage.groups.committed(&egress.group, &case.plan.topic, partition)
-                    else {
-                        continue;
-                    };
+                    let now = stage.groups.committed(&egress.group, &case.plan.topic, partition);
+                    let now = now.unwrap_or(0);
                     let highest = highest.entry((&egress.group, partition)).or_insert(now);
                     assert!(*highest <= now, "{} fell from {highest} to {now}", egress.group);
                     *highest = now;
+                    sum += now;
                 }
+                sums.push(sum);
+            }
+            sums
+        };
+        for turn in 0..run.either(20, 100) {
+            pass(run.seconds(0.3, 0.6));
+            let of = |codes: &[i32], what| {
+                let place = run.seed.below(codes.len() as u64, &[turn, what]);
+                codes[usize::try_from(place).unwrap()]
+            };
+            let many = run.seed.below(4, &[turn, 0]);
+            let mut codes: Vec<_> = (0..many).map(|nth| of(&COMMIT_ERRORS, 10 + nth)).collect();
+            for (at, egress) in (0..).zip(&case.plan.egresses) {
+                let to = 1 + run.seed.below(u64::from(BROKERS), &[turn, 1, at]);
+                broker.command(&format!("coordinator {} {to}", egress.group));
+            }
+            let expels = turn % EXPELS_EACH == EXPELS_EACH - 1;
+            if expels {
+                codes.push(of(&EXPELLED, 2));
+            }
+            if !codes.is_empty() {
+                let codes: Vec<String> = codes.iter().map(i32::to_string).collect();
+                broker.command(&format!("fail commit {}", codes.join(" ")));
+            }
+            errors += codes.len();
+            let before = committed();
+            if expels {
+                // The mock ends itself when a member comes to another coordinator while it is still joining.
+                pass(Duration::from_secs(1));
+                until("both groups to commit again", SOON, || {
+                    committed().iter().zip(&before).all(|(now, before)| now > before).then_some(())
+                });
             }
         }
         let ends = feed.stop();
