@@ -9,3 +9,4 @@
 mod commits;
 mod groups;
 mod runs;
+mod subscribers;
