@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod check;
+mod connection;
 pub mod options;
 mod server;
 

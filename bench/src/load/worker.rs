@@ -1,5 +1,8 @@
 //! One sending thread: an event loop over its connections, as few system calls as possible.
 
+mod account;
+mod upkeep;
+
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -298,153 +301,6 @@ impl Worker {
         }
     }
 
-    fn settle(&mut self, at: usize, request: Request, status: u16, now: u64) {
-        let Some(connection) = self.connections.get_mut(at) else { return };
-        connection.state = State::Free;
-        self.busy -= 1;
-        let accepted = (200..300).contains(&status);
-        let events = self.wire.events();
-        if accepted {
-            self.told += 1;
-            if self.told & 63 == 0 {
-                self.progress.accepted.fetch_add(64 * events, Ordering::Relaxed);
-            }
-            if self.plan.owed {
-                self.tally.owed.note(connection.id, request.first, events);
-            }
-        }
-        let waited = now.saturating_sub(request.planned_ns);
-        if self.is_measured(request.planned_ns) && accepted {
-            self.tally.latency.record(waited);
-        }
-        // Throughput is what was answered in the measured time, whenever it was sent.
-        if self.is_measured(now) {
-            if accepted {
-                self.tally.accepted += 1;
-                self.tally.events += events;
-            }
-            if self.last_status.0 != status {
-                self.flush_status();
-                self.last_status.0 = status;
-            }
-            self.last_status.1 += 1;
-            self.tally.step(now - self.measured_from, |step| {
-                step.slowest_ns = step.slowest_ns.max(waited);
-                if accepted {
-                    step.events += events;
-                } else {
-                    step.failed += 1;
-                }
-            });
-        }
-    }
-
-    fn flush_status(&mut self) {
-        let (status, count) = std::mem::take(&mut self.last_status);
-        if count > 0 {
-            *self.tally.statuses.entry(status).or_default() += count;
-        }
-    }
-
-    /// The target has closed its side.
-    fn ended(&mut self, at: usize) {
-        let now = clock::now_ns();
-        let Some(connection) = self.connections.get_mut(at) else { return };
-        if let State::Busy(request) = connection.state
-            && let Some(status) = self.reader.end(&mut connection.partial)
-        {
-            self.settle(at, request, status, now);
-        }
-        self.lose(at, Fault::Closed, now);
-    }
-
-    /// Ends a connection and counts the request that it takes with it.
-    fn lose(&mut self, at: usize, fault: Fault, now: u64) {
-        let Some(connection) = self.connections.get_mut(at) else { return };
-        if let State::Busy(request) = connection.state {
-            self.busy -= 1;
-            self.count_fault(fault, request.planned_ns, now);
-        } else if fault == Fault::NotConnected && now >= self.measured_from && now < self.end_ns {
-            *self.tally.faults.entry(fault).or_default() += 1;
-        }
-        self.drop_connection(at, now);
-    }
-
-    fn count_fault(&mut self, fault: Fault, planned_ns: u64, now: u64) {
-        if !self.is_measured(planned_ns) {
-            return;
-        }
-        *self.tally.faults.entry(fault).or_default() += 1;
-        if fault == Fault::TimedOut || fault == Fault::NeverSent {
-            self.tally.latency.record(now.saturating_sub(planned_ns));
-        }
-        let since = now.min(self.end_ns.saturating_sub(1)).saturating_sub(self.measured_from);
-        self.tally.step(since, |step| step.failed += 1);
-    }
-
-    /// Closing the socket takes it out of the epoll set.
-    fn drop_connection(&mut self, at: usize, now: u64) {
-        let Some(connection) = self.connections.get_mut(at) else { return };
-        connection.stream = None;
-        connection.state = State::Down;
-        connection.since_ns = now;
-        connection.partial.forget();
-        connection.unsent.clear();
-    }
-
-    /// Timeouts, and connections that are to be made again.
-    fn chores(&mut self, now: u64) -> Result<(), LoadError> {
-        let timeout = nanos(self.plan.timeout);
-        for at in 0..self.connections.len() {
-            let Some(connection) = self.connections.get(at) else { break };
-            let age = now.saturating_sub(connection.since_ns);
-            match connection.state {
-                State::Busy(request) if now.saturating_sub(request.sent_ns) > timeout => {
-                    self.lose(at, Fault::TimedOut, now);
-                }
-                State::Connecting if age > timeout => self.lose(at, Fault::NotConnected, now),
-                State::Down if age > RECONNECT_NS && now < self.end_ns => {
-                    self.reconnect(at, now)?
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn reconnect(&mut self, at: usize, now: u64) -> Result<(), LoadError> {
-        let started = connection::start(self.plan.url.address);
-        let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
-        connection.since_ns = now;
-        match started {
-            Ok(stream) => {
-                let interest = epoll::EventFlags::OUT;
-                epoll::add(&self.epoll, &stream, epoll::EventData::new_u64(at as u64), interest)
-                    .map_err(io::Error::from)?;
-                connection.stream = Some(stream);
-                connection.state = State::Connecting;
-            }
-            Err(_) => self.lose(at, Fault::NotConnected, now),
-        }
-        Ok(())
-    }
-
-    fn connected(&mut self, at: usize) -> Result<(), LoadError> {
-        let now = clock::now_ns();
-        let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
-        let refused = connection.stream.as_ref().is_none_or(|stream| {
-            !matches!(stream.take_error(), Ok(None)) || stream.peer_addr().is_err()
-        });
-        if refused {
-            self.lose(at, Fault::NotConnected, now);
-            return Ok(());
-        }
-        connection.state = State::Free;
-        self.watch(at, false)?;
-        self.list(at);
-        Ok(())
-    }
-
     /// Whether the socket's room for sending matters, beside what it brings.
     fn watch(&mut self, at: usize, sending: bool) -> Result<(), LoadError> {
         let Some(stream) = self.connections.get(at).and_then(|one| one.stream.as_ref()) else {
@@ -476,27 +332,5 @@ impl Worker {
             }
         }
         None
-    }
-
-    fn is_measured(&self, time_ns: u64) -> bool {
-        time_ns >= self.measured_from && time_ns < self.end_ns
-    }
-
-    /// What was due and got no answer counts with the time that it has waited.
-    fn account_for_the_rest(&mut self, now: u64) {
-        for at in 0..self.connections.len() {
-            if let Some(State::Busy(_)) = self.connections.get(at).map(|one| one.state) {
-                self.lose(at, Fault::TimedOut, now);
-            }
-        }
-        while let Some(planned) =
-            self.schedule.as_mut().and_then(|schedule| schedule.take_due(u64::MAX, self.end_ns))
-        {
-            if self.is_measured(planned) {
-                self.tally.planned += 1;
-            }
-            self.count_fault(Fault::NeverSent, planned, self.end_ns);
-        }
-        self.flush_status();
     }
 }

@@ -2,20 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use millrace_http1::{BodyReader, Head, Limits, Progress};
+use millrace_http1::Limits;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use serde::Serialize;
 
 use super::behaviour::{Actor, Behaviour, Reaction};
 use super::check::Check;
+use super::connection::Connection;
 use crate::clock::{self, MILLISECOND};
 use crate::load::tally::Tally;
 use crate::usage;
@@ -157,19 +158,6 @@ struct Server {
     reply: Vec<u8>,
 }
 
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    head: Head,
-    body: Option<(usize, BodyReader)>,
-    /// The answer that waits for its time.
-    waiting: Option<Reaction>,
-    keep: bool,
-    unsent: Vec<u8>,
-    /// The socket's room for sending is watched.
-    watched: bool,
-}
-
 impl Server {
     fn new(listener: TcpListener, plan: SinkPlan, shared: Arc<Shared>) -> io::Result<Self> {
         usage::bind_to(&plan.cpus)?;
@@ -232,17 +220,7 @@ impl Server {
             self.next += 1;
             let interest = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
             epoll::add(&self.epoll, &stream, epoll::EventData::new_u64(token), interest)?;
-            let connection = Connection {
-                stream,
-                buffer: Vec::new(),
-                head: Head::new(),
-                body: None,
-                waiting: None,
-                keep: true,
-                unsent: Vec::new(),
-                watched: false,
-            };
-            self.connections.insert(token, connection);
+            self.connections.insert(token, Connection::new(stream));
         }
         Ok(())
     }
@@ -349,54 +327,5 @@ impl Server {
         if !goes_on {
             self.connections.remove(&token);
         }
-    }
-}
-
-impl Connection {
-    /// A whole request: where its body is, and where the next one begins.
-    fn request(&mut self, limits: &Limits) -> Result<Option<(std::ops::Range<usize>, usize)>, ()> {
-        if self.body.is_none() {
-            match self.head.parse(&self.buffer, limits) {
-                Ok(Some(start)) => {
-                    let reader = BodyReader::new(self.head.framing(), limits).map_err(drop)?;
-                    self.body = Some((start, reader));
-                }
-                Ok(None) => return Ok(None),
-                Err(_) => return Err(()),
-            }
-        }
-        let Some((start, reader)) = &mut self.body else { return Ok(None) };
-        match reader.feed(&mut self.buffer, *start).map_err(drop)? {
-            Progress::NeedMore => Ok(None),
-            Progress::Done { body, next } => {
-                self.body = None;
-                Ok(Some((body, next)))
-            }
-        }
-    }
-
-    /// Whether the connection still lives.
-    fn send(&mut self, bytes: &[u8], epoll: &OwnedFd, token: u64) -> bool {
-        self.unsent.extend_from_slice(bytes);
-        self.send_rest(epoll, token)
-    }
-
-    fn send_rest(&mut self, epoll: &OwnedFd, token: u64) -> bool {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(count) if count > 0 => drop(self.unsent.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                _ => return false,
-            }
-        }
-        let watched = !self.unsent.is_empty();
-        if watched == self.watched {
-            return true;
-        }
-        self.watched = watched;
-        let mut interest = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
-        interest.set(epoll::EventFlags::OUT, watched);
-        epoll::modify(epoll, &self.stream, epoll::EventData::new_u64(token), interest).is_ok()
     }
 }
