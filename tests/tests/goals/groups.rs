@@ -175,7 +175,11 @@ fn r2_a_stalled_subscriber_costs_no_membership_and_no_attempt() {
             "timeout": TIMEOUT_MS.to_string(),
         });
         let stage = Stage::prepare(variant, Kind::Broker)
-            .setup(|setup| nimble(setup).consumer("max.poll.records", "1"))
+            .setup(|setup| {
+                // Far below the stall, and longer than a busy machine stands still.
+                let setup = nimble(setup).consumer("session.timeout.ms", "8000");
+                setup.consumer("max.poll.records", "1")
+            })
             .with("r2", |plan| {
                 let plan = plan.partitions(PARTITIONS.cast_signed());
                 plan.egress(|egress| egress.ordered().config(delivery).dead_letter())
