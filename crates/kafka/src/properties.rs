@@ -215,7 +215,9 @@ fn sizes(java: &mut JavaValues<'_>, out: &mut Translated) -> (u64, u32, u32) {
     let batch = java.long("batch.size", 16_384, 0..=INT_MAX);
     // Only bytes are bounded, as in Java; the number of records is not.
     out.set("queue.buffering.max.messages", 0);
-    out.set("queue.buffering.max.kbytes", (buffer / 1024).clamp(1, INT_MAX));
+    // Rounded up: the byte budget is to be the tighter bound, for it lets a record wait, while a
+    // full client refuses at once.
+    out.set("queue.buffering.max.kbytes", (buffer.saturating_add(1023) / 1024).clamp(1, INT_MAX));
     // Below 1000 our own bound is the tighter one, so nothing is lost by holding it there.
     out.set("message.max.bytes", request.clamp(1000, 1_000_000_000));
     if request > 1_000_000_000 {

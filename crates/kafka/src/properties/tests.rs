@@ -216,6 +216,8 @@ fn values_mean_what_they_mean_in_java() {
         ("batch.size=0", "batch.size", "1"),
         ("max.request.size=100", "message.max.bytes", "1000"),
         ("buffer.memory=0", "queue.buffering.max.kbytes", "1"),
+        ("buffer.memory=102400", "queue.buffering.max.kbytes", "100"),
+        ("buffer.memory=102401", "queue.buffering.max.kbytes", "101"),
         ("buffer.memory=9223372036854775807", "queue.buffering.max.kbytes", "2147483647"),
         ("max.block.ms=9223372036854775807", "topic.metadata.propagation.max.ms", "3600000"),
         ("compression.type=snappy", "compression.type", "snappy"),
