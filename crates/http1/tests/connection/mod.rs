@@ -39,7 +39,8 @@ enum State {
     Drain { start: usize, drain: Drain },
 }
 
-const DRAIN_MAX: u64 = 4096;
+/// As in the receiver.
+const DRAIN_MAX: u64 = 64 * 1024;
 
 impl Connection {
     pub(crate) fn new(routes: Routes, limits: Limits) -> Self {
