@@ -149,7 +149,7 @@ pub(crate) fn fill(
     let mut sent = 0_u64;
     while done < records {
         while sent < records && sent - done < 2_000 {
-            if sent % 64 == 0 {
+            if sent.is_multiple_of(64) {
                 handle.rotate();
             }
             let record = Record { key: None, headers: Some(record::headers(None)) };
