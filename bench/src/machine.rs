@@ -5,14 +5,12 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::usage::allowed_cpus;
-
 /// What a reader must know before comparing figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Machine {
     /// As the kernel names it.
     pub cpu: String,
-    /// Those that this process may use.
+    /// Of the machine; which of them were used is among the settings.
     pub cores: usize,
     pub memory_mib: u64,
     pub kernel: String,
@@ -27,9 +25,10 @@ impl Machine {
     pub fn here() -> Self {
         let unknown = || "unknown".to_owned();
         let file = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let cpuinfo = file("/proc/cpuinfo");
         Self {
-            cpu: field(&file("/proc/cpuinfo"), "model name").unwrap_or_else(unknown),
-            cores: allowed_cpus().len(),
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+            cpu: field(&cpuinfo, "model name").unwrap_or_else(unknown),
             memory_mib: kib(&file("/proc/meminfo"), "MemTotal") / 1024,
             kernel: Some(file("/proc/sys/kernel/osrelease").trim().to_owned())
                 .filter(|kernel| !kernel.is_empty())

@@ -41,8 +41,8 @@ pub struct Report {
     pub machine: Machine,
     /// As it was typed.
     pub command: String,
-    /// UTC.
-    pub began: String,
+    /// When the measuring was over, UTC.
+    pub ended: String,
     pub settings: Value,
     #[serde(skip)]
     pub tables: Vec<Table>,
@@ -94,7 +94,7 @@ impl Report {
             title: title.to_owned(),
             machine: Machine::here(),
             command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
-            began: clock::utc_now(),
+            ended: clock::utc_now(),
             settings,
             tables: Vec::new(),
             curves: Vec::new(),

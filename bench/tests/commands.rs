@@ -1,4 +1,5 @@
 //! The subcommands of `bench` as a user calls them.
+#![allow(clippy::unwrap_used)]
 
 use std::net::TcpListener;
 use std::path::PathBuf;

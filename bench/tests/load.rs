@@ -1,4 +1,5 @@
 //! The sender against servers whose behaviour is known.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

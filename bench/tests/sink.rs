@@ -1,4 +1,5 @@
 //! The subscriber over the wire: what it answers, what it finds, and that it survives odd clients.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

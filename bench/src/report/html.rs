@@ -27,7 +27,7 @@ pub fn page(report: &Report) -> String {
         let _ = writeln!(out, "{text}");
     };
     put(format!("<p>{}</p>", escaped(&report.machine.line())));
-    put(format!("<p><code>{}</code></p><p>{}</p>", escaped(&report.command), report.began));
+    put(format!("<p><code>{}</code></p><p>{}</p>", escaped(&report.command), report.ended));
     for note in &report.notes {
         put(format!("<p><strong>{}</strong></p>", escaped(note)));
     }

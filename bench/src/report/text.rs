@@ -14,7 +14,7 @@ pub fn text(report: &Report) -> String {
     line(&report.title);
     line(&format!("  machine  {}", report.machine.line()));
     line(&format!("  command  {}", report.command));
-    line(&format!("  began    {}", report.began));
+    line(&format!("  ended    {}", report.ended));
     for table in &report.tables {
         line("");
         line(&table_text(table));
@@ -42,13 +42,19 @@ fn table_text(table: &Table) -> String {
         out.push_str("\n ");
         for (column, cell) in row.iter().enumerate() {
             let width = widths.get(column).copied().unwrap_or(0);
-            // Numbers end under each other; names begin so.
-            let _ = match column {
-                0 => write!(out, " {cell:<width$}"),
-                _ => write!(out, "  {cell:>width$}"),
+            // Numbers end under each other; words begin so.
+            let _ = match (column, is_of_words(table, column)) {
+                (0, _) => write!(out, " {cell:<width$}"),
+                (_, true) => write!(out, "  {cell:<width$}"),
+                (_, false) => write!(out, "  {cell:>width$}"),
             };
         }
         out.truncate(out.trim_end().len());
     }
     out
+}
+
+fn is_of_words(table: &Table, column: usize) -> bool {
+    let mut cells = table.rows.iter().filter_map(|row| row.get(column));
+    cells.all(|cell| cell.starts_with(char::is_alphabetic))
 }
