@@ -1,8 +1,5 @@
 //! S6: the tables of bad and odd events, through the receiver into the topic.
 
-#[path = "../../../crates/event/tests/table/mod.rs"]
-mod table;
-
 use std::collections::BTreeMap;
 
 use millrace_tests::drivers;
@@ -11,7 +8,7 @@ use millrace_tests::matrix::Variant;
 use millrace_tests::records::Record;
 
 use crate::routes::Routes;
-use table::{EventCase, Seen, Want, Wanted, cases};
+use crate::table::{EventCase, Seen, Want, Wanted, cases};
 
 drivers! {
     fn bad_events_are_refused_and_odd_ones_kept(variant: Variant) {

@@ -8,5 +8,10 @@
 
 mod bounds;
 mod events;
+#[path = "../../../crates/http1/tests/mutate/mod.rs"]
+mod mutate;
+mod mutations;
 mod routes;
 mod smuggling;
+#[path = "../../../crates/event/tests/table/mod.rs"]
+mod table;

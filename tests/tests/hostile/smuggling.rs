@@ -3,15 +3,11 @@
 //! Requests that the corpus expects to be accepted are given the headers of an event, so that the body that was read is
 //! seen in the record; the others are sent as they are.
 
-#[path = "../../../crates/http1/tests/cases/mod.rs"]
-mod cases;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use cases::{Case, cases_in};
 use millrace_tests::binaries::root;
 use millrace_tests::drivers;
 use millrace_tests::http::{Connection, NoAnswer, Request};
@@ -21,6 +17,7 @@ use millrace_tests::schedule::{Run, is_long};
 use millrace_tests::wait::{SOON, pass};
 
 use crate::routes::Routes;
+use crate::table::corpus::{Case, cases_in, unescape};
 
 /// Cases sent at once: most of the time is spent waiting.
 const SENDERS: usize = 8;
@@ -103,7 +100,7 @@ impl<'c> Exchange<'c> {
             .filter_map(|line| line.strip_prefix("202"))
             .map(|body| {
                 let mut bytes = Vec::new();
-                cases::unescape(body.strip_prefix(' ').unwrap_or(body), &mut bytes);
+                unescape(body.strip_prefix(' ').unwrap_or(body), &mut bytes);
                 bytes
             })
             .collect();
@@ -185,7 +182,7 @@ impl<'c> Exchange<'c> {
 }
 
 /// The bytes with the headers of an event in each request to `/ok`, and the ids of these events.
-fn with_events(bytes: &[u8]) -> (Vec<u8>, Vec<String>) {
+pub(crate) fn with_events(bytes: &[u8]) -> (Vec<u8>, Vec<String>) {
     let (mut with, mut ids) = (Vec::new(), Vec::new());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         with.extend_from_slice(line);

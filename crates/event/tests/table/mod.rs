@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each reader uses its part")]
 
 #[path = "../../../http1/tests/cases/mod.rs"]
-mod escapes;
+pub mod corpus;
 
 use std::fs;
 use std::path::Path;
@@ -112,7 +112,7 @@ fn case(name: &str, lines: &str) -> EventCase {
         } else if let Some(outcome) = line.strip_prefix("> ") {
             want(&mut wanted, outcome);
         } else if let Some(text) = line.strip_prefix('|') {
-            escapes::unescape(text, &mut body);
+            corpus::unescape(text, &mut body);
         } else {
             let (name, value) = pair(line).unwrap_or_else(|| panic!("{name}: {line:?}"));
             headers.push((name, value));
@@ -126,7 +126,7 @@ fn structured(id: &str, members: &str) -> Vec<u8> {
     let mut body = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"t""#);
     body.extend((!members.is_empty()).then_some(','));
     let mut body = body.into_bytes();
-    escapes::unescape(members, &mut body);
+    corpus::unescape(members, &mut body);
     body.push(b'}');
     body
 }
@@ -164,6 +164,6 @@ fn pair(line: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 
 fn bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    escapes::unescape(text, &mut bytes);
+    corpus::unescape(text, &mut bytes);
     bytes
 }
