@@ -16,7 +16,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Something to be done off the shards and off the groups thread.
 pub(crate) enum Chore {
     /// A producer for replies whose last egress is gone.
-    Close(Producer),
+    Close(Box<Producer>),
     /// What a consumer says about itself.
     Statistics(Document),
     /// A consumer is gone.

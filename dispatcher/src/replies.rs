@@ -192,7 +192,7 @@ impl Drop for ReplyProducer {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.get_mut().take() {
             // Without the housekeeping thread the process is ending.
-            let _ = self.chores.send(Chore::Close(producer));
+            let _ = self.chores.send(Chore::Close(Box::new(producer)));
         }
     }
 }
