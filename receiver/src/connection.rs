@@ -12,7 +12,9 @@ use std::time::Instant;
 use millrace_http1::encode::CONTINUE;
 use millrace_http1::{BodyFraming, BodyReader, Drain, Drained, Ending, Head, Progress, Refusal};
 use millrace_shard::deadline::Cut;
-use millrace_shard::{AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Guard, IoBuf, IoBufMut};
+use millrace_shard::{
+    AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Guard, IoBuf, IoBufMut, yield_now,
+};
 
 use crate::decide::{Decision, decide};
 use crate::ingest::{self, Request};
@@ -41,6 +43,10 @@ const WRITE_MS: u64 = 30_000;
 /// A body must bring so many bytes in each window (reliability.md 3: 1 KiB/s).
 const BODY_WINDOW_MS: u64 = 10_000;
 const BODY_WINDOW_BYTES: usize = 10 * 1024;
+/// After so many exchanges the others have their turn: on epoll a read or write that is ready at
+/// once does not leave the task, so a client that pipelines faster than it is answered would have
+/// the shard to itself.
+const EXCHANGES_PER_TURN: u32 = 32;
 
 /// What follows an exchange.
 enum After {
@@ -69,8 +75,9 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
 
     /// Serves the connection to its end.
     pub(crate) async fn serve(mut self) {
-        loop {
+        for count in (1..=EXCHANGES_PER_TURN).cycle() {
             match self.exchange().await {
+                After::Next if count == EXCHANGES_PER_TURN => yield_now().await,
                 After::Next => {}
                 After::Close => return,
                 After::Linger => return self.linger().await,

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod events;
+mod floods;
 #[path = "../../../crates/http1/tests/mutate/mod.rs"]
 mod mutate;
 mod mutations;
