@@ -146,39 +146,4 @@ impl Refused {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::groups;
-    use crate::link::Nudges;
-
-    fn lane(partition: i32) -> Arc<Link> {
-        let (nudges, _seat) = Nudges::new().unwrap();
-        Link::new(1, 1, "t".into(), partition, nudges, groups::words().0)
-    }
-
-    fn is_nudged(lane: &Link) -> bool {
-        let nudged = lane.is_nudged();
-        lane.lower();
-        nudged
-    }
-
-    /// All lanes of a shard stand in line as one. The one that is served takes the shard out of the
-    /// line; the others stood still for ever, their records fetched and nothing in flight.
-    #[test]
-    fn lanes_beside_one_that_is_served_ask_again() {
-        let credits = Credits::new(NonZeroUsize::new(4).unwrap(), 2);
-        let [one, other] = [(); 2].map(|()| ShardCredits::join(&credits).unwrap());
-        let [served, waits, elsewhere] = [0, 1, 2].map(lane);
-        assert_eq!(one.take(&served, 4), 4);
-        assert_eq!(other.take(&elsewhere, 4), 0);
-        assert_eq!(one.take(&waits, 4), 0);
-        one.give_back(2);
-        // The other shard is first and slow to come; what is left beside it is for this one.
-        assert!(is_nudged(&elsewhere) && !is_nudged(&waits));
-        assert_eq!(one.take(&served, 4), 1);
-        assert!(is_nudged(&waits));
-        assert_eq!(one.take(&waits, 4), 0);
-        one.give_back(3);
-        assert!(is_nudged(&waits), "it asked again, in vain, and there is room");
-    }
-}
+mod tests;
