@@ -8,5 +8,6 @@
 
 mod commits;
 mod groups;
+mod lanes;
 mod runs;
 mod subscribers;
