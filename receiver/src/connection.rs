@@ -47,6 +47,8 @@ const BODY_WINDOW_BYTES: usize = 10 * 1024;
 /// once does not leave the task, so a client that pipelines faster than it is answered would have
 /// the shard to itself.
 const EXCHANGES_PER_TURN: u32 = 32;
+/// The same for what it sends of one body: a million small chunks take a while.
+const BYTES_PER_TURN: usize = 256 * 1024;
 
 /// What follows an exchange.
 enum After {
@@ -65,12 +67,14 @@ pub(crate) struct Connection<'c, S> {
     shard: Rc<Shard>,
     head: Head,
     buffer: Vec<u8>,
+    /// Bytes read since others had their turn.
+    turn_bytes: usize,
 }
 
 impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
     pub(crate) fn new(stream: &'c mut S, shard: Rc<Shard>, guard: &'c Guard<Deadline>) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
-        Connection { stream, guard, shard, head: Head::new(), buffer }
+        Connection { stream, guard, shard, head: Head::new(), buffer, turn_bytes: 0 }
     }
 
     /// Serves the connection to its end.
@@ -321,10 +325,13 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
         let target = std::mem::take(&mut self.buffer).slice_mut(filled..);
         let (result, target) = self.stream.read(target).await;
         self.buffer = target.into_inner();
-        match result {
-            Ok(0) | Err(_) => None,
-            Ok(read) => Some(read),
+        let read = result.ok().filter(|read| *read > 0)?;
+        self.turn_bytes = self.turn_bytes.saturating_add(read);
+        if self.turn_bytes > BYTES_PER_TURN {
+            self.turn_bytes = 0;
+            yield_now().await;
         }
+        Some(read)
     }
 
     async fn write<B: IoBuf>(&mut self, bytes: B) -> bool {
