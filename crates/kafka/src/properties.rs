@@ -291,6 +291,10 @@ fn connections(java: &mut JavaValues<'_>, out: &mut Translated) {
     let lookup = java.choice("client.dns.lookup", lookups[0], &lookups, Case::Exact);
     out.set("client.dns.lookup", lookup);
 
+    // Java sets it on every connection, and no property of its takes that back: a peer that vanished
+    // without a word is noticed by the system even where nothing is sent.
+    out.set("socket.keepalive.enable", true);
+
     let idle = java.long("connections.max.idle.ms", 540_000, i64::MIN..=i64::MAX);
     out.set("connections.max.idle.ms", idle.clamp(0, INT_MAX));
 

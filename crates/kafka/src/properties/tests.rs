@@ -89,6 +89,7 @@ fn the_shipped_file_gives_what_it_says_without_a_word() {
         ("retry.backoff.ms", "100"),
         ("security.protocol", "plaintext"),
         ("socket.connection.setup.timeout.ms", "10000"),
+        ("socket.keepalive.enable", "true"),
         ("socket.receive.buffer.bytes", "0"),
         ("socket.send.buffer.bytes", "0"),
         ("socket.timeout.ms", "2000"),

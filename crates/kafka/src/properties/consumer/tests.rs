@@ -89,6 +89,7 @@ fn the_shipped_file_gives_what_it_says_with_a_word_about_the_assignor() {
         ("security.protocol", "plaintext"),
         ("session.timeout.ms", "10000"),
         ("socket.connection.setup.timeout.ms", "10000"),
+        ("socket.keepalive.enable", "true"),
         ("socket.receive.buffer.bytes", "65536"),
         ("socket.send.buffer.bytes", "131072"),
         ("socket.timeout.ms", "2000"),
