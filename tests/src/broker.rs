@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
+use crate::wait::{SOON, within};
 use crate::{binaries, setup, spawn, topics};
 
 /// Which of the two.
@@ -67,8 +68,20 @@ impl Broker {
     pub fn create_topic(&self, name: &str, partitions: i32) {
         match self {
             Self::Embedded(embedded) => embedded.command(&format!("topic {name}:{partitions}")),
-            Self::Apache(apache) => topics::create(&apache.bootstrap, name, partitions)
-                .unwrap_or_else(|error| panic!("cannot make a topic: {error}")),
+            Self::Apache(apache) => {
+                let mut last = None;
+                // A node that has just started may not be known to its controller as one to put topics on.
+                let made = within(SOON, || {
+                    match topics::create(&apache.bootstrap, name, partitions) {
+                        Ok(()) => Some(()),
+                        Err(error) => {
+                            last = Some(error);
+                            None
+                        }
+                    }
+                });
+                assert!(made.is_some(), "cannot make a topic: {last:?}");
+            }
         }
     }
 
