@@ -71,15 +71,14 @@ impl Broker {
             Self::Apache(apache) => {
                 let mut last = None;
                 // A node that has just started may not be known to its controller as one to put topics on.
-                let made = within(SOON, || {
-                    match topics::create(&apache.bootstrap, name, partitions) {
+                let made =
+                    within(SOON, || match topics::create(&apache.bootstrap, name, partitions) {
                         Ok(()) => Some(()),
                         Err(error) => {
                             last = Some(error);
                             None
                         }
-                    }
-                });
+                    });
                 assert!(made.is_some(), "cannot make a topic: {last:?}");
             }
         }
