@@ -8,7 +8,7 @@ use millrace_tests::commits;
 use millrace_tests::feed::{Feed, Pace};
 use millrace_tests::fleet::{self, Fleet};
 use millrace_tests::matrix::{self, Driver, Variant};
-use millrace_tests::oracle::{Id, Oracle};
+use millrace_tests::oracle::{Attempt, Id, Oracle};
 use millrace_tests::plan::Egress;
 use millrace_tests::schedule::Run;
 use millrace_tests::stage::{Case, Kind, Stage};
@@ -65,11 +65,13 @@ fn l3_a_killed_dispatcher_repeats_only_what_was_not_committed() {
             for eye in &mut eyes {
                 let samples = fleet.dispatcher(victim).scrape();
                 let name = [("name", eye.egress.name.as_str())];
-                eye.before_kill(samples.sum(IN_FLIGHT, &name) as usize);
+                eye.before_kill(victim, samples.sum(IN_FLIGHT, &name) as usize);
             }
             fleet.kill(victim);
+            // Before somebody else can commit.
+            eyes.iter_mut().for_each(|eye| eye.killed(victim));
             let next = fleet.join();
-            eyes.iter_mut().for_each(|eye| eye.killed(victim, next));
+            assert_eq!(next, victim + 1);
             deliver(&oracles, next);
             eyes.iter_mut().for_each(Eye::started);
             victim = next;
@@ -121,16 +123,19 @@ struct Eye<'c> {
 struct Before {
     in_flight: usize,
     uncommitted: usize,
+    /// Since the first delivery that is not committed.
+    oldest: Duration,
     attempts: usize,
 }
 
 struct Kill {
-    /// Who took over.
-    next: u32,
+    /// The next number took over.
+    victim: u32,
     /// Commits when the dispatcher was dead, by partition.
     committed: Vec<u64>,
     /// In flight, plus done since the last commit, plus what came between that look and the kill.
     repeats_max: usize,
+    oldest: Duration,
 }
 
 impl<'c> Eye<'c> {
@@ -140,21 +145,26 @@ impl<'c> Eye<'c> {
     }
 
     /// Looks at what a kill now may cost, by what the dispatcher itself says and by the group's commits.
-    fn before_kill(&mut self, in_flight: usize) {
+    fn before_kill(&mut self, victim: u32, in_flight: usize) {
         self.look_at_commits();
         let attempts = self.oracle.attempts();
-        let different: BTreeSet<Id> = attempts.iter().map(|attempt| attempt.id).collect();
-        let uncommitted = different.iter().filter(|id| !is_committed(&self.committed, id)).count();
-        self.before = Before { in_flight, uncommitted, attempts: attempts.len() };
+        let is_open = |attempt: &&Attempt| !is_committed(&self.committed, &attempt.id);
+        let open: BTreeSet<Id> = attempts.iter().filter(is_open).map(|it| it.id).collect();
+        let mut of_victim = attempts.iter().filter(is_open).filter(|it| it.by == victim);
+        let oldest = of_victim.next().map_or(Duration::ZERO, |it| it.at.elapsed());
+        let uncommitted = open.len();
+        self.before = Before { in_flight, uncommitted, oldest, attempts: attempts.len() };
     }
 
-    fn killed(&mut self, victim: u32, next: u32) {
+    fn killed(&mut self, victim: u32) {
         self.look_at_commits();
         let attempts = self.oracle.attempts();
         let since = attempts.iter().skip(self.before.attempts);
         let since = since.filter(|attempt| attempt.by == victim).count();
-        let repeats_max = self.before.in_flight + self.before.uncommitted + since;
-        self.kills.push(Kill { next, committed: self.committed.clone(), repeats_max });
+        let Before { in_flight, uncommitted, oldest, .. } = self.before;
+        assert!(oldest < SOON, "nothing was committed for {oldest:?}");
+        let repeats_max = in_flight + uncommitted + since;
+        self.kills.push(Kill { victim, committed: self.committed.clone(), repeats_max, oldest });
     }
 
     fn started(&mut self) {
@@ -182,11 +192,13 @@ impl<'c> Eye<'c> {
             by_whom.entry(attempt.id).or_default().insert(attempt.by);
         }
         let mut words = String::from("repeated after each kill, of at most:");
-        for Kill { next, committed, repeats_max } in &self.kills {
-            let by_next_again =
-                by_whom.iter().filter(|(_, by)| by.contains(next) && by.iter().any(|it| it < next));
+        for Kill { victim, committed, repeats_max, oldest } in &self.kills {
+            let next = victim + 1;
+            let by_next_again = by_whom
+                .iter()
+                .filter(|(_, by)| by.contains(&next) && by.iter().any(|it| *it < next));
             let repeats: Vec<&Id> = by_next_again.map(|(id, _)| id).collect();
-            words += &format!(" {} of {repeats_max}", repeats.len());
+            words += &format!(" {} of {repeats_max} ({oldest:.1?} old)", repeats.len());
             let committed: Vec<_> =
                 repeats.iter().filter(|id| is_committed(committed, id)).collect();
             assert!(committed.is_empty(), "committed, and yet again by {next}: {committed:?}");
