@@ -79,7 +79,13 @@ impl Credits {
     pub fn join(&self, wake: Wake) -> Result<Seat, NoSeat> {
         let seats = self.shared.seats;
         let id = self.shared.line().sit(seats).ok_or(NoSeat { seats })?;
-        Ok(Seat { shared: Arc::clone(&self.shared), wake, id, in_line: Cell::new(false), roused: Cell::new(false) })
+        Ok(Seat {
+            shared: Arc::clone(&self.shared),
+            wake,
+            id,
+            in_line: Cell::new(false),
+            roused: Cell::new(false),
+        })
     }
 
     /// Events on their way, from 0 to `2 * limit - 1`.
