@@ -94,7 +94,7 @@ fn the_shipped_file_gives_what_it_says_with_a_word_about_the_assignor() {
         ("socket.send.buffer.bytes", "131072"),
         ("socket.timeout.ms", "2000"),
         ("statistics.interval.ms", "15000"),
-        ("topic.metadata.refresh.interval.ms", "600000"),
+        ("topic.metadata.refresh.interval.ms", "20000"),
     ];
     let found: Vec<(&str, &str)> = map.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(found, expected);
