@@ -140,7 +140,7 @@ mod tests {
         let request = format!("{head_text}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let mut head = Head::new();
         let start = head.parse(request.as_bytes(), &Limits::default()).unwrap().unwrap();
-        check.note(&head, request.as_bytes(), request[start..].as_bytes(), now_ns);
+        check.note(&head, request.as_bytes(), &request.as_bytes()[start..], now_ns);
     }
 
     fn id(run: u32, number: u64, planned_ns: u64) -> String {
