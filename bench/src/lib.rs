@@ -21,6 +21,7 @@ pub mod round;
 pub mod shipped;
 pub mod signals;
 pub mod sink;
+pub mod started;
 pub mod stats;
 pub mod subscriber;
 pub mod usage;

@@ -1,29 +1,18 @@
 //! The two products as a measurement starts them: bound to CPUs, with the shipped settings.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::receiver::{READY_WITHIN, StartError, find_or_build, free_port, named, write_all};
 use crate::shipped;
-use crate::usage;
+use crate::started::{StartError, Started, answers, folder_with, free_port, named};
 
 /// A running product; killed when dropped.
 pub struct Product {
-    child: Child,
-    folder: TempDir,
-    name: &'static str,
+    pub program: Started,
     /// Its events' way in, or its metrics page.
     pub port: u16,
-    /// From its start until it was ready, in steps of a millisecond.
-    pub started_in: Duration,
 }
 
 /// The path on which [`Product::receiver`] takes events.
@@ -41,7 +30,7 @@ impl Product {
             "uid": "1", "topics": [topic], "bootstrapServers": bootstrap,
             "ingress": { "path": LOAD_PATH }, "reference": reference("Broker"),
         });
-        let ready = |product: &Self| answers(product.port, "/readyz").is_some();
+        let ready = |_: &Path| answers(port, "/readyz").is_some();
         Self::start("receiver", ingress, port, cpus, ready, |command, path| {
             command
                 .env("INGRESS_PORT", port.to_string())
@@ -76,7 +65,7 @@ impl Product {
                 "reference": reference("Trigger"),
             }],
         });
-        let ready = |product: &Self| product.folder.path().join("healthy").exists();
+        let ready = |path: &Path| path.join("healthy").exists();
         Self::start("dispatcher", egress, port, cpus, ready, |command, path| {
             command
                 .env("CONSUMER_CONFIG_FILE_PATH", path.join("config/consumer.properties"))
@@ -91,12 +80,9 @@ impl Product {
         resource: Value,
         port: u16,
         cpus: &[usize],
-        ready: impl Fn(&Self) -> bool,
+        ready: impl Fn(&Path) -> bool,
         more: impl FnOnce(&mut Command, &Path),
     ) -> Result<Self, StartError> {
-        let binary = find_or_build(name)?;
-        let folder =
-            TempDir::with_prefix("millrace-bench-").map_err(named("making a temporary folder"))?;
         let contract = json!({ "generation": "1", "resources": [resource] });
         let consumer = shipped::CONSUMER_PROPERTIES
             .replace("auto.offset.reset=latest", "auto.offset.reset=earliest");
@@ -115,90 +101,23 @@ impl Product {
             ("observability/metrics-endpoint", endpoint),
             ("features/authentication-oidc", "disabled".to_owned()),
         ];
-        let path = folder.path();
-        write_all(path, &files).map_err(named("writing the settings"))?;
-        let log = File::create(path.join("log")).map_err(named("creating the log"))?;
-        let errors = log.try_clone().map_err(named("creating the log"))?;
-        let mut command = Command::new(binary);
-        command
-            .env("PRODUCER_CONFIG_FILE_PATH", path.join("config/producer.properties"))
-            .env("DATA_PLANE_CONFIG_FILE_PATH", path.join("contract/data"))
-            .env("CONFIG_OBSERVABILITY_PATH", path.join("observability"))
-            .env("SERVICE_NAMESPACE", "bench")
-            .env("WAIT_STARTUP_SECONDS", "8")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
-        more(&mut command, path);
-        let began = Instant::now();
-        let child = spawn_on(&mut command, cpus).map_err(named(&format!("starting the {name}")))?;
-        let mut product = Self { child, folder, name, port, started_in: Duration::ZERO };
-        while began.elapsed() < READY_WITHIN {
-            if let Ok(Some(status)) = product.child.try_wait() {
-                return Err(StartError::Ended(status, product.log()));
-            }
-            if ready(&product) {
-                product.started_in = began.elapsed();
-                return Ok(product);
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        Err(StartError::NotReady(product.log()))
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub fn name(&self) -> &'static str {
-        self.name
+        let environment = |command: &mut Command, path: &Path| {
+            command
+                .env("PRODUCER_CONFIG_FILE_PATH", path.join("config/producer.properties"))
+                .env("DATA_PLANE_CONFIG_FILE_PATH", path.join("contract/data"))
+                .env("CONFIG_OBSERVABILITY_PATH", path.join("observability"))
+                .env("SERVICE_NAMESPACE", "bench")
+                .env("WAIT_STARTUP_SECONDS", "8");
+            more(command, path);
+        };
+        let program = Started::start(name, folder_with(&files)?, cpus, environment, ready)?;
+        Ok(Self { program, port })
     }
 
     /// Where events go in.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}{LOAD_PATH}", self.port)
     }
-
-    /// What it has logged.
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log"))
-            .unwrap_or_else(|error| format!("(unreadable: {error})"))
-    }
-}
-
-impl Drop for Product {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Starts a process bound to these CPUs; to none means as this one.
-///
-/// # Errors
-/// When it cannot be started or bound.
-pub fn spawn_on(command: &mut Command, cpus: &[usize]) -> std::io::Result<Child> {
-    // A process starts with the CPUs of the thread that starts it, so a thread is bound for it.
-    thread::scope(|scope| {
-        let bound = scope.spawn(|| {
-            usage::bind_to(cpus)?;
-            command.spawn()
-        });
-        bound.join().unwrap_or_else(|_| Err(std::io::Error::other("the starting thread panicked")))
-    })
-}
-
-/// The body of a 200 answer.
-pub(crate) fn answers(port: u16, path: &str) -> Option<String> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let within = Duration::from_secs(1);
-    let mut stream = TcpStream::connect_timeout(&address, within).ok()?;
-    stream.set_read_timeout(Some(within)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.take(1 << 20).read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
 }
 
 fn reference(kind: &str) -> Value {

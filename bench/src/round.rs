@@ -194,12 +194,12 @@ fn wait_for_all(sink: &Sink, owed: &Owed, patience: Duration, progress: &mut Pro
 
 fn told_usage(chain: &Chain, events: u64) -> serde_json::Value {
     let one = |product: &Product| {
-        let cpu = usage::cpu_of(product.pid()).unwrap_or_default();
+        let cpu = usage::cpu_of(product.program.pid()).unwrap_or_default();
         json!({
-            "name": product.name(),
+            "name": product.program.name(),
             "cpu_us_per_event_start_included": cpu.per(events),
-            "peak_rss_kib": usage::peak_rss_kib(product.pid()),
-            "started_in_ms": product.started_in.as_secs_f64() * 1e3,
+            "peak_rss_kib": usage::peak_rss_kib(product.program.pid()),
+            "started_in_ms": product.program.within.as_secs_f64() * 1e3,
         })
     };
     chain.products.iter().map(one).collect()

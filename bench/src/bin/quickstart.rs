@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use millrace_bench::cluster::warning;
-use millrace_bench::dispatcher::Dispatcher;
+use millrace_bench::dispatcher;
 use millrace_bench::event;
 use millrace_bench::receiver::{INGRESS_PATH, Receiver, TOPIC};
 use millrace_bench::signals::EndSignals;
@@ -41,9 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut receiver = Receiver::start(&bootstrap, arguments.port)?;
     println!("Receiver  http://127.0.0.1:{}{INGRESS_PATH}", receiver.port);
     println!("Metrics   http://127.0.0.1:{}/metrics", receiver.metrics_port);
-    println!("Log       {}", receiver.log_file().display());
+    println!("Log       {}", receiver.program.log_file().display());
     let subscriber = Subscriber::start()?;
-    let mut dispatcher = Dispatcher::start(&bootstrap, TOPIC, subscriber.port)?;
+    let mut dispatcher = dispatcher::start(&bootstrap, TOPIC, subscriber.port)?;
     println!("Triggers  hello: events of type com.example.hello; other: of type com.example.other");
     println!("Log       {}\n", dispatcher.log_file().display());
 
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
         show_until(signals, &mut records, &subscriber, &mut receiver)
     };
-    receiver.stop();
+    receiver.program.stop();
     dispatcher.stop();
     outcome
 }
@@ -102,12 +102,12 @@ fn show_until(
             println!("{delivered}\n");
         }
         // Ctrl-C reaches the receiver too, maybe a moment before us.
-        if let Some(status) = receiver.ended() {
+        if let Some(status) = receiver.program.ended() {
             let ended_at = *ended_at.get_or_insert_with(Instant::now);
             if ended_at.elapsed() > Duration::from_secs(1) {
                 return Err(format!(
                     "the receiver ended with {status}; its log is {}",
-                    receiver.log_file().display()
+                    receiver.program.log_file().display()
                 )
                 .into());
             }

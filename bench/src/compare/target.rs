@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::ids;
 use crate::load::wire::Wire;
 use crate::load::{Shape, Url};
-use crate::products::spawn_on;
+use crate::started::spawn_on;
 
 /// A target must take its first event within this time.
 const START_WITHIN: Duration = Duration::from_secs(120);

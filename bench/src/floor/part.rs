@@ -17,7 +17,7 @@ use crate::arguments::duration;
 use crate::clock;
 use crate::latency::{Latency, Summary};
 use crate::load::Url;
-use crate::products::spawn_on;
+use crate::started::spawn_on;
 use crate::usage::{self, Cpu};
 
 /// What a part measured of itself.

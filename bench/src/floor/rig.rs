@@ -15,8 +15,8 @@ use super::{FloorArguments, Part, produce, serve};
 use crate::clock;
 use crate::latency::Summary;
 use crate::load::{self, LoadFigures, Plan, Shape};
-use crate::products::{Product, spawn_on};
-use crate::receiver::free_port;
+use crate::products::Product;
+use crate::started::{free_port, spawn_on};
 use crate::usage;
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -166,7 +166,11 @@ impl Rig {
         let cpus = &self.arguments.cpus.0;
         if part == Part::R {
             let product = Product::receiver(&self.bootstrap(), IN, cpus)?;
-            return Ok(Server { url: product.url(), pid: product.pid(), _kept: Box::new(product) });
+            return Ok(Server {
+                url: product.url(),
+                pid: product.program.pid(),
+                _kept: Box::new(product),
+            });
         }
         let port = free_port(0)?;
         let mut command = if part == Part::Nr {
@@ -238,7 +242,7 @@ impl Rig {
     ) -> Result<(u32, Kept), Box<dyn Error>> {
         let (bootstrap, url, cpus) = (self.bootstrap(), self.sink_url(), &self.arguments.cpus.0);
         let product = Product::dispatcher(&bootstrap, topic, group, ordered, &url, cpus)?;
-        Ok((product.pid(), Box::new(product)))
+        Ok((product.program.pid(), Box::new(product)))
     }
 
     /// Starts something that delivers all records of the topic to the fixed server, and measures it
