@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{Contract, Part, Reason, Rejection, Resource};
 
-pub use egress::{EgressChange, EgressStep, InContract, Wanted, egress_change, egresses};
+pub use egress::{EgressStep, Wanted, egresses};
 
 /// What a new contract means for one `uid` with an ingress.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,9 +25,10 @@ pub enum EgressStep {
     Start(Wanted),
     /// Runs as it should.
     Keep(Arc<str>),
-    /// Runs, and should in this other way; see [`EgressChange::Update`].
+    /// Runs, and should in this other way; what is taken from now on is delivered in
+    /// that way, and the group is not left.
     Update(Wanted),
-    /// Runs, and has to end and start as this; see [`EgressChange::Restart`].
+    /// Runs, and has to end and start as this; it stands on another consumer.
     Restart(Wanted),
     /// Runs, and the contract still asks for it, but in a form that cannot be used: let it run on,
     /// like an ingress (contract.md 9, number 5).
@@ -55,9 +56,7 @@ pub fn egresses<'a>(
     let mut steps = Vec::with_capacity(running.len());
     for new in Wanted::all(next) {
         asked.insert(Arc::clone(new.uid()));
-        let change = running_by_uid
-            .get(new.uid())
-            .map(|old| egress_change(old.in_contract(), new.in_contract()));
+        let change = running_by_uid.get(new.uid()).map(|old| egress_change(old, &new));
         steps.push(match change {
             None => EgressStep::Start(new),
             Some(EgressChange::Keep) => EgressStep::Keep(Arc::clone(new.uid())),
@@ -75,12 +74,9 @@ pub fn egresses<'a>(
     steps
 }
 
-/// An egress with what it depends on: its resource, and the contract's trust bundles.
-pub type InContract<'a> = (&'a Resource, &'a Egress, &'a [String]);
-
 /// What has to happen to a running egress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EgressChange {
+enum EgressChange {
     /// Nothing: it runs as it should.
     Keep,
     /// What is taken from now on is delivered in another way; the group is not left.
@@ -95,7 +91,7 @@ pub enum EgressChange {
 /// group; here only what the consumer or the labels of the egress stand on asks for one. Unlike in
 /// Java, feature flags count (W31). The ingress of the resource and its own delivery do not, as
 /// far as [`Egress::delivery`] stays the same.
-pub fn egress_change(running: InContract<'_>, next: InContract<'_>) -> EgressChange {
+fn egress_change(running: &Wanted, next: &Wanted) -> EgressChange {
     if !same_consumer(running, next) {
         EgressChange::Restart
     } else if same_ways(running, next) {
@@ -107,8 +103,8 @@ pub fn egress_change(running: InContract<'_>, next: InContract<'_>) -> EgressCha
 
 /// Cluster, credentials, group, topics, the order of delivery with its bounds, and the labels of
 /// its numbers.
-fn same_consumer(a: InContract<'_>, b: InContract<'_>) -> bool {
-    let ((a_resource, a, _), (b_resource, b, _)) = (a, b);
+fn same_consumer(a: &Wanted, b: &Wanted) -> bool {
+    let ((a_resource, a), (b_resource, b)) = ((&a.resource, &a.egress), (&b.resource, &b.egress));
     a_resource.topics == b_resource.topics
         && a_resource.bootstrap_servers == b_resource.bootstrap_servers
         && a_resource.auth == b_resource.auth
@@ -121,7 +117,7 @@ fn same_consumer(a: InContract<'_>, b: InContract<'_>) -> bool {
 }
 
 /// All the rest.
-fn same_ways(a: InContract<'_>, b: InContract<'_>) -> bool {
+fn same_ways(a: &Wanted, b: &Wanted) -> bool {
     // Taken apart, so that a new field cannot be forgotten here.
     let Resource {
         uid,
@@ -134,12 +130,12 @@ fn same_ways(a: InContract<'_>, b: InContract<'_>) -> bool {
         reference,
         egress_config: _,
         event_type_autocreate,
-    } = a.0;
-    let same_resource = *uid == b.0.uid
-        && *overrides == b.0.overrides
-        && *reference == b.0.reference
-        && *event_type_autocreate == b.0.event_type_autocreate;
-    same_resource && a.1 == b.1 && same_set(a.2, b.2)
+    } = &*a.resource;
+    let same_resource = *uid == b.resource.uid
+        && *overrides == b.resource.overrides
+        && *reference == b.resource.reference
+        && *event_type_autocreate == b.resource.event_type_autocreate;
+    same_resource && a.egress == b.egress && same_set(&a.bundles, &b.bundles)
 }
 
 /// Order and duplicates of bundles mean nothing.
@@ -165,11 +161,6 @@ impl Wanted {
     /// The identity it is known by.
     pub fn uid(&self) -> &Arc<str> {
         &self.egress.uid
-    }
-
-    /// For [`egress_change`].
-    pub fn in_contract(&self) -> InContract<'_> {
-        (&self.resource, &self.egress, &self.bundles)
     }
 }
 
