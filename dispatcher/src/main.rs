@@ -24,12 +24,10 @@ mod seat;
 mod shard;
 mod webclient;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use millrace_process::cli::{Command, Program};
-use millrace_process::{exit, logging};
-use millrace_settings::Report;
+use millrace_process::cli::Program;
+use millrace_process::program;
 use millrace_settings::source::ProcessEnvironment;
 
 use check::Settings;
@@ -42,36 +40,20 @@ const DISPATCHER: Program = Program {
 };
 
 fn main() -> ExitCode {
-    match Command::from_args(&DISPATCHER) {
-        Command::Check(options) => {
-            let (text, code) = check::run(&ProcessEnvironment, options);
-            // A reader that went away is no reason to panic.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            std::process::exit(code)
-        }
-        Command::Run => run(),
-    }
+    program::main(&DISPATCHER, |options| check::run(&ProcessEnvironment, options), run)
 }
 
 fn run() -> ExitCode {
     let healthy = Healthy::new(env::healthy_file(&ProcessEnvironment));
-    let mut report = Report::new();
-    let Some(settings) = Settings::load(&ProcessEnvironment, &mut report) else {
-        eprintln!("The dispatcher cannot start with these settings:\n{report}");
-        std::process::exit(exit::CONFIG)
-    };
-    let log = match logging::start(&ProcessEnvironment, &settings.env.common) {
-        Ok(log) => log,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    logging::findings(&report);
-    let ended = app::run(settings, healthy, log.flusher());
-    if let Err(error) = &ended {
-        tracing::error!(error = %error, "The dispatcher cannot run.");
-    }
-    drop(log);
-    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let load = |report: &mut _| Settings::load(&ProcessEnvironment, report);
+    program::run(
+        &DISPATCHER,
+        load,
+        |settings| &settings.env.common,
+        |settings, flusher| {
+            app::run(settings, healthy, flusher).inspect_err(|error| {
+                tracing::error!(error = %error, "The dispatcher cannot run.");
+            })
+        },
+    )
 }

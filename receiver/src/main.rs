@@ -27,12 +27,10 @@ mod routes;
 mod serve;
 mod shard;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use millrace_process::cli::{Command, Program};
-use millrace_process::{exit, logging};
-use millrace_settings::Report;
+use millrace_process::cli::Program;
+use millrace_process::program;
 use millrace_settings::source::ProcessEnvironment;
 
 use check::Settings;
@@ -44,35 +42,19 @@ const RECEIVER: Program = Program {
 };
 
 fn main() -> ExitCode {
-    match Command::from_args(&RECEIVER) {
-        Command::Check(options) => {
-            let (text, code) = check::run(&ProcessEnvironment, options);
-            // A reader that went away is no reason to panic.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            std::process::exit(code)
-        }
-        Command::Run => run(),
-    }
+    program::main(&RECEIVER, |options| check::run(&ProcessEnvironment, options), run)
 }
 
 fn run() -> ExitCode {
-    let mut report = Report::new();
-    let Some(settings) = Settings::load(&ProcessEnvironment, &mut report) else {
-        eprintln!("The receiver cannot start with these settings:\n{report}");
-        std::process::exit(exit::CONFIG)
-    };
-    let log = match logging::start(&ProcessEnvironment, &settings.env.common) {
-        Ok(log) => log,
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    logging::findings(&report);
-    let ended = app::run(settings, log.flusher());
-    if let Err(error) = &ended {
-        tracing::error!(error = %error, "The receiver cannot run.");
-    }
-    drop(log);
-    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let load = |report: &mut _| Settings::load(&ProcessEnvironment, report);
+    program::run(
+        &RECEIVER,
+        load,
+        |settings| &settings.env.common,
+        |settings, flusher| {
+            app::run(settings, flusher).inspect_err(|error| {
+                tracing::error!(error = %error, "The receiver cannot run.");
+            })
+        },
+    )
 }

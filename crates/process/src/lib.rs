@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod observability;
 pub mod options;
 pub mod page;
+pub mod program;
 pub mod signals;
