@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{self, Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
+use crate::proxy::Proxy;
 use crate::wait::{SOON, within};
-use crate::{binaries, setup, spawn, topics};
+use crate::{binaries, ports, setup, spawn, topics};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,17 @@ impl Broker {
     pub fn start(kind: BrokerKind) -> Self {
         match kind {
             BrokerKind::Embedded => Self::start_embedded(1),
-            BrokerKind::Apache => Self::Apache(Apache::start()),
+            BrokerKind::Apache => Self::Apache(Apache::start(&[])),
         }
+    }
+
+    /// A real one that stands behind so many proxies as well: a client that comes through one of them is told to come
+    /// through that one again, while the harness goes straight to it.
+    pub fn start_behind_proxies<const N: usize>() -> (Self, [Proxy; N]) {
+        let doors = [(); N].map(|()| ports::free());
+        let proxies = doors.map(Proxy::to);
+        let told: Vec<_> = doors.into_iter().zip(proxies.iter().map(Proxy::port)).collect();
+        (Self::Apache(Apache::start(&told)), proxies)
     }
 
     /// Librdkafka's mock of so many brokers. Writes and questions of the harness go to the first one only.
@@ -208,20 +218,26 @@ pub struct Apache {
     folder: PathBuf,
     port: String,
     bootstrap: String,
+    /// Lines of server.properties beside those of `kafka.sh`.
+    settings: Vec<String>,
 }
 
 impl Apache {
-    fn start() -> Self {
+    /// With more doors: a port to listen on, and the one that clients who come there are told.
+    fn start(doors: &[(u16, u16)]) -> Self {
         let folder = setup::new_folder().join("kafka");
-        let port = crate::ports::free().to_string();
-        let apache = Self { folder, bootstrap: format!("127.0.0.1:{port}"), port };
+        let port = ports::free().to_string();
+        let settings = if doors.is_empty() { Vec::new() } else { with_doors(&port, doors) };
+        let apache = Self { folder, bootstrap: format!("127.0.0.1:{port}"), port, settings };
         apache.launch();
         apache
     }
 
     fn launch(&self) {
         let parent = process::id().to_string();
-        self.script(&["start", "--parent", &parent, "--port", &self.port]);
+        let mut arguments = vec!["start", "--parent", &parent, "--port", &self.port];
+        self.settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+        self.script(&arguments);
     }
 
     fn script(&self, arguments: &[&str]) {
@@ -238,6 +254,26 @@ impl Apache {
         let pid = fs::read_to_string(self.folder.join("pid")).expect("kafka.sh writes it");
         pid.trim().parse().expect("a process id")
     }
+}
+
+/// A listener of its own for each door: Kafka tells a client the address that goes with the listener it came through.
+fn with_doors(port: &str, doors: &[(u16, u16)]) -> Vec<String> {
+    let controller = ports::free();
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    for (number, (door, told)) in doors.iter().enumerate() {
+        listeners.push_str(&format!(",DOOR{number}://127.0.0.1:{door}"));
+        advertised.push_str(&format!(",DOOR{number}://127.0.0.1:{told}"));
+        protocols.push_str(&format!(",DOOR{number}:PLAINTEXT"));
+    }
+    vec![
+        format!("controller.quorum.voters=1@127.0.0.1:{controller}"),
+        format!("listeners={listeners}"),
+        format!("advertised.listeners={advertised}"),
+        format!("listener.security.protocol.map={protocols}"),
+        "inter.broker.listener.name=PLAINTEXT".to_owned(),
+    ]
 }
 
 impl Drop for Apache {

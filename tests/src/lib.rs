@@ -8,6 +8,7 @@
 
 pub mod batches;
 pub mod binaries;
+pub mod books;
 pub mod broker;
 pub mod cases;
 mod checksum;
@@ -28,6 +29,7 @@ pub mod ports;
 pub mod process;
 pub mod producer;
 pub mod properties;
+pub mod proxy;
 pub mod python;
 pub mod records;
 pub mod rig;
