@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::contract::Contract;
 use crate::footprint::Footprint;
 use crate::process::Dispatcher;
 use crate::stage::Stage;
@@ -43,15 +44,7 @@ impl<'s> Fleet<'s> {
     /// Starts one more and returns its number.
     pub fn join(&mut self) -> u32 {
         let number = u32::try_from(self.joined.len() + 1).expect("a few");
-        let mut contract = self.stage.contract.clone();
-        for resource in &mut contract.resources {
-            let egresses = resource.0["egresses"].as_array_mut();
-            for egress in egresses.into_iter().flatten() {
-                let url =
-                    format!("{}/{number}", egress["destination"].as_str().unwrap_or_default());
-                egress["destination"] = url.into();
-            }
-        }
+        let contract = numbered(&self.stage.contract, number);
         let setup = self.stage.setup.clone().contract(contract.to_bytes());
         self.joined.insert(number, Dispatcher::start(&setup));
         self.running.insert(number);
@@ -107,6 +100,22 @@ impl<'s> Fleet<'s> {
             .collect();
         format!("peak RSS {:.1} MiB, open files {}", peak as f64 / 1024.0, files.join("; "))
     }
+}
+
+/// A contract of the stage as the dispatcher of that number has it.
+pub fn numbered(contract: &Contract, number: u32) -> Contract {
+    let mut contract = contract.clone();
+    if number > 0 {
+        for resource in &mut contract.resources {
+            let egresses = resource.0["egresses"].as_array_mut();
+            for egress in egresses.into_iter().flatten() {
+                let url =
+                    format!("{}/{number}", egress["destination"].as_str().unwrap_or_default());
+                egress["destination"] = url.into();
+            }
+        }
+    }
+    contract
 }
 
 /// The number of the dispatcher that sent a request.

@@ -35,6 +35,7 @@ pub mod records;
 pub mod rig;
 mod running;
 pub mod schedule;
+pub mod second_opinion;
 pub mod setup;
 pub mod sockets;
 pub mod spawn;

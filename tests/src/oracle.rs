@@ -130,6 +130,11 @@ impl Oracle {
         self.books().entries.values().filter(|entry| entry.done > 0).count()
     }
 
+    /// All ids that have to arrive.
+    pub fn owed(&self) -> Vec<Id> {
+        self.books().entries.iter().filter(|(_, entry)| entry.owed).map(|(id, _)| *id).collect()
+    }
+
     /// Owed ids that have not been done yet.
     pub fn open(&self) -> usize {
         self.books().entries.values().filter(|entry| entry.owed && entry.done == 0).count()

@@ -92,6 +92,10 @@ impl Subscriber {
         self.address.to_string()
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub fn endpoint(&self, name: &str) -> Endpoint {
         self.endpoints.named(name)
     }
@@ -132,6 +136,9 @@ pub struct Endpoint(Arc<Mutex<State>>);
 struct State {
     script: Option<Script>,
     received: Vec<Received>,
+    /// Requests so far, whether kept or not.
+    count: usize,
+    keeps_none: bool,
     busy: usize,
 }
 
@@ -158,7 +165,12 @@ impl Endpoint {
     }
 
     pub fn count(&self) -> usize {
-        self.state().received.len()
+        self.state().count
+    }
+
+    /// From now on requests are answered and counted but not kept: for runs whose requests would fill the memory.
+    pub fn keep_none(&self) {
+        self.state().keeps_none = true;
     }
 
     /// Requests that have no answer yet.
@@ -202,12 +214,15 @@ impl Endpoint {
         let mut state = self.state();
         state.busy += 1;
         request.concurrent = state.busy;
-        let number = state.received.len();
+        let number = state.count;
+        state.count += 1;
         let answer = match &state.script {
             Some(script) => script(&request, number),
             None => Answer::status(200),
         };
-        state.received.push(request);
+        if !state.keeps_none {
+            state.received.push(request);
+        }
         answer
     }
 

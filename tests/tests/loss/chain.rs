@@ -1,29 +1,27 @@
 //! The whole way of an event: sender, receiver, topic, dispatcher, and a subscriber for each order of delivery that
 //! tells its oracle.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millrace_kafka::testing::TestConsumer;
 use millrace_tests::broker::Broker;
 use millrace_tests::contract::{Contract, Resource};
-use millrace_tests::fleet;
 use millrace_tests::matrix::Variant;
 use millrace_tests::oracle::{Id, Oracle, Verdict};
 use millrace_tests::plan::Plan;
-use millrace_tests::records::event_id;
 use millrace_tests::schedule::Run;
+use millrace_tests::second_opinion::SecondOpinion;
 use millrace_tests::setup::Setup;
-use millrace_tests::stage::{Case, Kind, Stage};
+use millrace_tests::stage::{Case, Kind, Stage, StageSetup};
 use millrace_tests::subscriber::{Answer, Endpoint};
 use millrace_tests::wait::SOON;
+use millrace_tests::{fleet, offsets};
 
 use crate::senders::body;
 use crate::tally::Tally;
 use crate::usage::Usage;
 
-const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 
 /// See the head of this file. The receiver is the caller's: it may be killed, or be two.
 pub(crate) struct Chain {
@@ -49,10 +47,24 @@ impl Chain {
         name: &'static str,
         receiver: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        let stage = Stage::prepare_on(broker, variant, Kind::Broker)
+        let stage = Self::prepare(broker, variant).with(name, both_orders).start();
+        Self::on(stage, variant, name, broker.bootstrap(), receiver)
+    }
+
+    /// A stage for [`Self::on`]; its plan is to be that of [`both_orders`], and may go other ways.
+    pub(crate) fn prepare(broker: &Broker, variant: Variant) -> StageSetup<'_> {
+        Stage::prepare_on(broker, variant, Kind::Broker)
             .setup(|setup| setup.consumer("auto.commit.interval.ms", "1000"))
-            .with(name, both_orders)
-            .start();
+    }
+
+    /// On a stage that runs; the receiver finds Kafka at that address.
+    pub(crate) fn on(
+        stage: Stage,
+        variant: Variant,
+        name: &'static str,
+        kafka: &str,
+        receiver: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
         let (oracles, spoiled) = ([Oracle::default(), Oracle::default()], Spoiled::default());
         let case = stage.case(name);
         for (egress, oracle) in case.plan.egresses.iter().zip(&oracles) {
@@ -62,7 +74,7 @@ impl Chain {
         case.plan.egresses.iter().for_each(|egress| {
             stage.groups.settles_with(&egress.group, 1, SOON);
         });
-        let ingress = Resource::new("Broker", "ns", name, &case.plan.topic, stage.bootstrap());
+        let ingress = Resource::new("Broker", "ns", name, &case.plan.topic, kafka);
         let contract = Contract::new(1).with(ingress);
         let receiver = receiver(Setup::new(variant.driver).contract(contract.to_bytes()));
         Self { oracles, receiver, contract, name, spoiled, stage }
@@ -77,10 +89,13 @@ impl Chain {
         self.stage.case(self.name)
     }
 
-    /// Notes what the dispatcher takes, but for its pool of connections, which has bounds of its own.
+    /// Notes what the dispatcher takes, but for its pool of connections, which has bounds of its own; nothing when it
+    /// was ended.
     pub(crate) fn note(&self, usage: &mut Usage) {
-        let pool = self.stage.subscriber.open_connections();
-        usage.note_beside("dispatcher", self.stage.dispatcher.pid(), pool);
+        if self.stage.dispatcher.try_exit().is_none() {
+            let pool = self.stage.subscriber.open_connections();
+            usage.note_beside("dispatcher", self.stage.dispatcher.pid(), pool);
+        }
     }
 
     /// Waits for quiet, prints what was counted and holds it to the promise: all that was accepted is in the topic,
@@ -99,22 +114,32 @@ impl Chain {
         ordered.assert_in_order();
         let spoiled = self.spoiled.lock().unwrap();
         assert!(spoiled.is_empty(), "with another body than sent: {:?}", spoiled.iter().take(20));
-        self.assert_all_in_topic();
+        self.assert_second_opinion(run);
         usage.assert_flat();
         verdicts
     }
 
-    /// What subscribers got is in Kafka as well: the books of the oracle against the log itself.
-    fn assert_all_in_topic(&self) {
-        let consumer = TestConsumer::new(self.stage.bootstrap()).unwrap();
-        let records = consumer.read_all(&self.case().plan.topic, SOON).unwrap();
-        let landed: BTreeSet<String> = records.iter().filter_map(event_id).collect();
-        let [unordered, _] = &self.oracles;
-        assert_eq!(landed.len(), unordered.delivered(), "different events in the topic, delivered");
+    /// What subscribers got is in Kafka as well, and the groups have committed it: the oracle's books against a reader
+    /// that knows nothing of them.
+    fn assert_second_opinion(&self, run: &Run) {
+        let case = self.case();
+        for partition in 0..PARTITIONS {
+            let end = offsets::end(self.stage.bootstrap(), &case.plan.topic, partition).unwrap();
+            for egress in &case.plan.egresses {
+                case.settles_for(egress, partition, end.expect("nobody writes transactions"));
+            }
+        }
+        let groups: Vec<&str> = case.plan.egresses.iter().map(|it| it.group.as_str()).collect();
+        let opinion = SecondOpinion::of(self.stage.bootstrap(), &case.plan.topic, &groups);
+        if let Some(opinion) = opinion {
+            println!("{}: {opinion}", run.name);
+            self.oracles.iter().for_each(|oracle| opinion.assert_agrees_with(oracle));
+        }
     }
 }
 
-fn both_orders(plan: Plan) -> Plan {
+/// An unordered egress and an ordered one on a topic of [`PARTITIONS`].
+pub(crate) fn both_orders(plan: Plan) -> Plan {
     plan.partitions(PARTITIONS).and("ordered", |egress| egress.ordered())
 }
 

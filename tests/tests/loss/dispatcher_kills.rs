@@ -11,6 +11,7 @@ use millrace_tests::matrix::{self, Driver, Variant};
 use millrace_tests::oracle::{Attempt, Id, Oracle};
 use millrace_tests::plan::Egress;
 use millrace_tests::schedule::Run;
+use millrace_tests::second_opinion::SecondOpinion;
 use millrace_tests::stage::{Case, Kind, Stage};
 use millrace_tests::subscriber::Answer;
 use millrace_tests::wait::{SOON, pass, until};
@@ -98,6 +99,12 @@ fn l3_a_killed_dispatcher_repeats_only_what_was_not_committed() {
                 None,
                 "a commit lower than one before it"
             );
+        }
+        let groups: Vec<&str> = case.plan.egresses.iter().map(|it| it.group.as_str()).collect();
+        let opinion = SecondOpinion::of(stage.bootstrap(), &case.plan.topic, &groups);
+        if let Some(opinion) = opinion {
+            println!("L3: {opinion}");
+            oracles.iter().for_each(|oracle| opinion.assert_agrees_with(oracle));
         }
     });
 }

@@ -1,9 +1,10 @@
-//! Receivers are restarted in good order: goal L7.
+//! Receivers and dispatchers are restarted in good order: goals L7 and L8.
 
 use std::time::Duration;
 
 use millrace_tests::broker::Broker;
 use millrace_tests::broker::BrokerKind::Apache;
+use millrace_tests::fleet::Fleet;
 use millrace_tests::http::{Connection, Request};
 use millrace_tests::matrix::{self, Driver, Variant};
 use millrace_tests::process::Receiver;
@@ -49,6 +50,48 @@ fn l7_clients_that_honour_close_see_no_restart() {
         println!("L7: {restarts} restarts");
         tally.assert_only(&[Word::Status(202)]);
         assert_eq!(verdicts.map(|verdict| verdict.duplicates), [0, 0], "nothing was sent twice");
+    });
+}
+
+/// Goal L8: two dispatchers in the same groups.
+#[test]
+fn l8_restarted_dispatchers_repeat_next_to_nothing() {
+    matrix::run(Driver::IoUring, Apache, |variant: Variant| {
+        let run = Run::begin("L8");
+        let chain = Chain::start(Broker::shared(Apache), variant, "l8", |setup| setup);
+        let receiver = Receiver::start(&chain.receiver);
+        let (front, mut usage) = (Front::of(receiver.port()), Usage::default());
+        let groups: Vec<String> =
+            chain.case().plan.egresses.iter().map(|egress| egress.group.clone()).collect();
+        let mut fleet = Fleet::of(&chain.stage);
+        let settle = |fleet: &mut Fleet<'_>| {
+            groups.iter().for_each(|group| {
+                chain.stage.groups.settles_with(group, 2, SOON);
+            });
+            fleet.measure();
+        };
+        fleet.join();
+        settle(&mut fleet);
+        let senders = Senders::start(&front, &chain.path(), Load::MODEST, &chain.oracles);
+        usage.note("receiver", receiver.pid());
+        let restarts = run.either(4, 40);
+        for turn in 0..restarts {
+            pass(Duration::from_millis(500 + run.seed.below(1_000, &[turn])));
+            let longest_there = fleet.running()[0];
+            fleet.leave(longest_there);
+            fleet.join();
+            settle(&mut fleet);
+            senders.wait_for_accepted(50);
+        }
+        usage.note("receiver", receiver.pid());
+        let tally = senders.stop();
+        let verdicts = chain.verdict(&run, &tally, &mut usage);
+        println!("L8: {restarts} restarts, dispatchers: {}", fleet.footprints());
+        tally.assert_only(&[Word::Status(202)]);
+        for verdict in verdicts {
+            let (again, all) = (verdict.duplicates, verdict.delivered);
+            assert!(again * 100 <= all, "{again} of {all} came twice: more than 1 %");
+        }
     });
 }
 
