@@ -18,6 +18,15 @@ pub struct Product {
 /// The path on which [`Product::receiver`] takes events.
 pub const LOAD_PATH: &str = "/bench/load";
 
+/// What is set otherwise than shipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Names and values; they go before what a measurement sets.
+    pub environment: Vec<(String, String)>,
+    /// File (`producer`, `consumer`, `httpserver` or `webclient`), key and value.
+    pub properties: Vec<(String, String, String)>,
+}
+
 impl Product {
     /// A receiver with one ingress for the topic, on as many shards as there are CPUs; no CPUs
     /// means all.
@@ -25,13 +34,27 @@ impl Product {
     /// # Errors
     /// When it cannot be found, built or started, or does not become ready.
     pub fn receiver(bootstrap: &str, topic: &str, cpus: &[usize]) -> Result<Self, StartError> {
+        Self::receiver_with(bootstrap, topic, cpus, &Changes::default())
+    }
+
+    /// [`Product::receiver`] with other settings than the shipped ones.
+    ///
+    /// # Errors
+    /// As [`Product::receiver`].
+    pub fn receiver_with(
+        bootstrap: &str,
+        topic: &str,
+        cpus: &[usize],
+        changes: &Changes,
+    ) -> Result<Self, StartError> {
         let port = free_port(0).map_err(named("looking for a free port"))?;
         let ingress = json!({
             "uid": "1", "topics": [topic], "bootstrapServers": bootstrap,
             "ingress": { "path": LOAD_PATH }, "reference": reference("Broker"),
         });
         let ready = |_: &Path| answers(port, "/readyz").is_some();
-        Self::start("receiver", ingress, port, cpus, ready, |command, path| {
+        let here = (port, cpus, changes);
+        Self::start("receiver", ingress, here, ready, |command, path| {
             command
                 .env("INGRESS_PORT", port.to_string())
                 .env("INGRESS_TLS_PORT", "0")
@@ -55,6 +78,22 @@ impl Product {
         destination: &str,
         cpus: &[usize],
     ) -> Result<Self, StartError> {
+        let to = (group, ordered, destination);
+        Self::dispatcher_with(bootstrap, topic, to, cpus, &Changes::default())
+    }
+
+    /// [`Product::dispatcher`] with other settings than the shipped ones, for a group, its order and
+    /// its destination.
+    ///
+    /// # Errors
+    /// As [`Product::receiver`].
+    pub fn dispatcher_with(
+        bootstrap: &str,
+        topic: &str,
+        (group, ordered, destination): (&str, bool, &str),
+        cpus: &[usize],
+        changes: &Changes,
+    ) -> Result<Self, StartError> {
         let port = free_port(0).map_err(named("looking for a free port"))?;
         let egress = json!({
             "uid": "1", "topics": [topic], "bootstrapServers": bootstrap,
@@ -66,7 +105,8 @@ impl Product {
             }],
         });
         let ready = |path: &Path| path.join("healthy").exists();
-        Self::start("dispatcher", egress, port, cpus, ready, |command, path| {
+        let here = (port, cpus, changes);
+        Self::start("dispatcher", egress, here, ready, |command, path| {
             command
                 .env("CONSUMER_CONFIG_FILE_PATH", path.join("config/consumer.properties"))
                 .env("WEBCLIENT_CONFIG_FILE_PATH", path.join("config/webclient.properties"))
@@ -78,14 +118,14 @@ impl Product {
     fn start(
         name: &'static str,
         resource: Value,
-        port: u16,
-        cpus: &[usize],
+        (port, cpus, changes): (u16, &[usize], &Changes),
         ready: impl Fn(&Path) -> bool,
         more: impl FnOnce(&mut Command, &Path),
     ) -> Result<Self, StartError> {
         let contract = json!({ "generation": "1", "resources": [resource] });
         let consumer = shipped::CONSUMER_PROPERTIES
             .replace("auto.offset.reset=latest", "auto.offset.reset=earliest");
+        let changed = |file: &str, shipped: &str| changes.applied(file, shipped);
         // The receiver's page would take a port of its own that nobody reads.
         let (protocol, endpoint) = match name {
             "dispatcher" => ("prometheus", format!("http://0.0.0.0:{port}/metrics")),
@@ -93,10 +133,13 @@ impl Product {
         };
         let files = [
             ("contract/data", contract.to_string()),
-            ("config/producer.properties", shipped::PRODUCER_PROPERTIES.to_owned()),
-            ("config/httpserver.properties", shipped::HTTP_SERVER_PROPERTIES.to_owned()),
-            ("config/webclient.properties", shipped::WEB_CLIENT_PROPERTIES.to_owned()),
-            ("config/consumer.properties", consumer),
+            ("config/producer.properties", changed("producer", shipped::PRODUCER_PROPERTIES)),
+            (
+                "config/httpserver.properties",
+                changed("httpserver", shipped::HTTP_SERVER_PROPERTIES),
+            ),
+            ("config/webclient.properties", changed("webclient", shipped::WEB_CLIENT_PROPERTIES)),
+            ("config/consumer.properties", changed("consumer", &consumer)),
             ("observability/metrics-protocol", protocol.to_owned()),
             ("observability/metrics-endpoint", endpoint),
             ("features/authentication-oidc", "disabled".to_owned()),
@@ -109,6 +152,7 @@ impl Product {
                 .env("SERVICE_NAMESPACE", "bench")
                 .env("WAIT_STARTUP_SECONDS", "8");
             more(command, path);
+            command.envs(changes.environment.iter().map(|(name, value)| (name, value)));
         };
         let program = Started::start(name, folder_with(&files)?, cpus, environment, ready)?;
         Ok(Self { program, port })
@@ -120,6 +164,38 @@ impl Product {
     }
 }
 
+impl Changes {
+    /// The text of a file with its changes: a key that it has gets its new value, others come last.
+    fn applied(&self, file: &str, shipped: &str) -> String {
+        let mut lines: Vec<String> = shipped.lines().map(str::to_owned).collect();
+        for (_, key, value) in self.properties.iter().filter(|(of, ..)| of == file) {
+            let line = format!("{key}={value}");
+            let is_it = |known: &String| known.split_once('=').is_some_and(|it| it.0.trim() == key);
+            match lines.iter_mut().find(|known| is_it(known)) {
+                Some(known) => *known = line,
+                None => lines.push(line),
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
 fn reference(kind: &str) -> Value {
     json!({ "uuid": "1", "namespace": "bench", "name": "load", "kind": kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_take_the_place_of_shipped_lines() {
+        let properties = [("producer", "linger.ms", "5"), ("producer", "batch.size", "1")];
+        let owned = |it: &(&str, &str, &str)| (it.0.to_owned(), it.1.to_owned(), it.2.to_owned());
+        let changes =
+            Changes { properties: properties.iter().map(owned).collect(), ..Changes::default() };
+        let text = changes.applied("producer", "acks=all\n# linger.ms=9\nlinger.ms=0\n");
+        assert_eq!(text, "acks=all\n# linger.ms=9\nlinger.ms=5\nbatch.size=1\n");
+        assert_eq!(changes.applied("consumer", "a=1\n"), "a=1\n");
+    }
 }
