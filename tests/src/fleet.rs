@@ -88,10 +88,15 @@ impl<'s> Fleet<'s> {
         }
     }
 
+    /// The highest peak of all that were measured.
+    pub fn peak_rss_kib(&self) -> u64 {
+        self.measured.values().map(|(_, last)| last.peak_rss_kib).max().unwrap_or(0)
+    }
+
     /// One line of what they took: the highest peak of all, and the files of those that run.
     pub fn footprints(&mut self) -> String {
         self.measure();
-        let peak = self.measured.values().map(|(_, last)| last.peak_rss_kib).max().unwrap_or(0);
+        let peak = self.peak_rss_kib();
         let files: Vec<_> = self
             .running
             .iter()

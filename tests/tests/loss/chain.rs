@@ -7,7 +7,7 @@ use std::time::Duration;
 use millrace_tests::broker::Broker;
 use millrace_tests::contract::{Contract, Resource};
 use millrace_tests::matrix::Variant;
-use millrace_tests::oracle::{Id, Oracle, Verdict};
+use millrace_tests::oracle::{Attempt, Id, Oracle, Verdict};
 use millrace_tests::plan::Plan;
 use millrace_tests::schedule::Run;
 use millrace_tests::second_opinion::SecondOpinion;
@@ -34,10 +34,13 @@ pub(crate) struct Chain {
     pub(crate) contract: Contract,
     name: &'static str,
     spoiled: Spoiled,
+    places: Places,
 }
 
 /// Ids that came with another body than they were sent with.
 type Spoiled = Arc<Mutex<Vec<Id>>>;
+/// Attempts at the ordered egress by their record's place: the id is partition and offset.
+type Places = Arc<Mutex<Vec<Attempt>>>;
 
 impl Chain {
     /// Starts all but the receiver.
@@ -66,9 +69,11 @@ impl Chain {
         receiver: impl FnOnce(Setup) -> Setup,
     ) -> Self {
         let (oracles, spoiled) = ([Oracle::default(), Oracle::default()], Spoiled::default());
+        let places = Places::default();
         let case = stage.case(name);
         for (egress, oracle) in case.plan.egresses.iter().zip(&oracles) {
-            watch(&case.subscriber_of(egress), oracle, &spoiled);
+            let places = (egress.name != name).then_some(&places);
+            watch(&case.subscriber_of(egress), oracle, &spoiled, places);
         }
         // Members that come after the first records would begin at the topic's end but for the stage's commit at 0.
         case.plan.egresses.iter().for_each(|egress| {
@@ -77,7 +82,7 @@ impl Chain {
         let ingress = Resource::new("Broker", "ns", name, &case.plan.topic, kafka);
         let contract = Contract::new(1).with(ingress);
         let receiver = receiver(Setup::new(variant.driver).contract(contract.to_bytes()));
-        Self { oracles, receiver, contract, name, spoiled, stage }
+        Self { oracles, receiver, contract, name, spoiled, places, stage }
     }
 
     /// The path of the ingress.
@@ -87,6 +92,11 @@ impl Chain {
 
     pub(crate) fn case(&self) -> Case<'_> {
         self.stage.case(self.name)
+    }
+
+    /// Attempts at the ordered egress so far, by their record's place: the id is partition and offset.
+    pub(crate) fn places(&self) -> Vec<Attempt> {
+        self.places.lock().unwrap().clone()
     }
 
     /// Notes what the dispatcher takes, but for its pool of connections, which has bounds of its own; nothing when it
@@ -143,15 +153,21 @@ pub(crate) fn both_orders(plan: Plan) -> Plan {
     plan.partitions(PARTITIONS).and("ordered", |egress| egress.ordered())
 }
 
-fn watch(endpoint: &Endpoint, oracle: &Oracle, spoiled: &Spoiled) {
-    let (oracle, spoiled) = (oracle.clone(), Arc::clone(spoiled));
+fn watch(endpoint: &Endpoint, oracle: &Oracle, spoiled: &Spoiled, places: Option<&Places>) {
+    let (oracle, spoiled, places) = (oracle.clone(), Arc::clone(spoiled), places.cloned());
     endpoint.answers(move |request, _| {
         let id = request.header("ce-id").unwrap_or_default();
         let id: Id = id.parse().unwrap_or_else(|reason| panic!("{reason}: {request:?}"));
         if request.body != body(id) {
             spoiled.lock().unwrap().push(id);
         }
-        oracle.attempted(id, fleet::sender(request), request.arrived);
+        let (by, at) = (fleet::sender(request), request.arrived);
+        if let Some(places) = &places {
+            let partition = u32::try_from(request.partition()).unwrap();
+            let number = u64::try_from(request.offset()).unwrap();
+            places.lock().unwrap().push(Attempt { id: Id { key: partition, number }, by, at });
+        }
+        oracle.attempted(id, by, at);
         oracle.done(id);
         Answer::status(200)
     });

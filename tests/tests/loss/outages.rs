@@ -1,39 +1,21 @@
 //! The broker is killed, or stands still: goals L4 and L5.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use millrace_tests::broker::Broker;
 use millrace_tests::broker::BrokerKind::Apache;
 use millrace_tests::matrix::{self, Driver, Variant};
 use millrace_tests::process::Receiver;
 use millrace_tests::schedule::Run;
-use millrace_tests::setup::Setup;
 use millrace_tests::wait::{SOON, pass};
 
 use crate::chain::Chain;
+use crate::fragile::{DELIVERY_TIMEOUT, fragile, impatient};
 use crate::senders::{Front, Load, Senders};
 use crate::tally::{Books, Tally, Told, Word};
 use crate::usage::Usage;
 
-/// When a record is given up. The shipped two minutes would outlast every outage here.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much later than that an answer may be on a machine that is busy with a broker's start.
 const SLACK: Duration = Duration::from_secs(15);
-
-/// A broker that is broken on purpose, by one run at a time.
-fn fragile() -> MutexGuard<'static, Broker> {
-    static BROKER: OnceLock<Mutex<Broker>> = OnceLock::new();
-    let broker = BROKER.get_or_init(|| Mutex::new(Broker::start(Apache)));
-    // A run that failed has said so itself.
-    broker.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn impatient(setup: Setup) -> Setup {
-    let timeout = DELIVERY_TIMEOUT.as_millis().to_string();
-    let setup = setup.producer("request.timeout.ms", "1000").producer("max.block.ms", &timeout);
-    setup.producer("delivery.timeout.ms", &timeout)
-}
 
 /// Goal L4.
 #[test]
@@ -41,9 +23,10 @@ fn l4_a_broker_that_dies_and_comes_back_costs_nothing_accepted() {
     const REFUSED_WITHIN: Duration = Duration::from_secs(3);
     const ACCEPTS_WITHIN: Duration = Duration::from_secs(10);
     matrix::run(Driver::IoUring, Apache, |variant: Variant| {
-        let broker = fragile();
+        let fragile = fragile();
+        let broker = &fragile.broker;
         let run = Run::begin("L4");
-        let chain = Chain::start(&broker, variant, "l4", impatient);
+        let chain = Chain::start(broker, variant, "l4", impatient);
         let receiver = Receiver::start(&chain.receiver);
         let books = Books::open(&receiver);
         let (front, mut usage) = (Front::of(receiver.port()), Usage::default());
@@ -93,9 +76,10 @@ fn l4_a_broker_that_dies_and_comes_back_costs_nothing_accepted() {
 fn l5_a_broker_that_stands_still_costs_nothing_accepted() {
     const LATEST: Duration = DELIVERY_TIMEOUT.saturating_add(Duration::from_secs(1));
     matrix::run(Driver::Epoll, Apache, |variant: Variant| {
-        let broker = fragile();
+        let fragile = fragile();
+        let broker = &fragile.broker;
         let run = Run::begin("L5");
-        let chain = Chain::start(&broker, variant, "l5", impatient);
+        let chain = Chain::start(broker, variant, "l5", impatient);
         let receiver = Receiver::start(&chain.receiver);
         let books = Books::open(&receiver);
         let (front, mut usage) = (Front::of(receiver.port()), Usage::default());

@@ -35,6 +35,11 @@ impl Usage {
         measured.peak_rss_kib = measured.peak_rss_kib.max(now.peak_rss_kib);
     }
 
+    /// The highest of all.
+    pub(crate) fn peak_rss_kib(&self) -> u64 {
+        self.0.values().map(|measured| measured.peak_rss_kib).max().unwrap_or(0)
+    }
+
     /// Faults leave no files open.
     pub(crate) fn assert_flat(&self) {
         for (kind, measured) in &self.0 {
