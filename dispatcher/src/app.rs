@@ -24,7 +24,7 @@ use crate::kafka_numbers::KafkaNumbers;
 use crate::lifecycle::{self, Running};
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
-use crate::shard::{self, Common, ShardStart};
+use crate::shard::{self, Beat, Common, ShardStart};
 
 /// Shards when nothing is set, see the receiver's.
 const SHARDS_MAX: usize = 8;
@@ -52,15 +52,18 @@ pub(crate) fn run(settings: Settings, healthy: Healthy, flusher: Flusher) -> Res
             ..DispatchOptions::default()
         },
         reply_bytes_max: env.response_body_max,
+        reply_timeout: settings.producer.as_ref().map_or(Duration::ZERO, |it| it.delivery_timeout),
+        stall_after: env.stall_after,
     });
     let (drain, drains) = Drain::new(count)?;
     let (mut seats, mut starts) = (Vec::with_capacity(count), Vec::with_capacity(count));
     for drain in drains {
         let (commands, inbox) = mailbox(MAILBOX)?;
         let (nudges, nudges_seat) = Nudges::new()?;
-        seats.push(ShardSeat { commands, nudges, load: 0 });
-        let start =
-            ShardStart { common: common.clone(), drain, commands: inbox, nudges: nudges_seat };
+        let beat = Arc::<Beat>::default();
+        seats.push(ShardSeat { commands, nudges, beat: beat.clone(), load: 0 });
+        let common = common.clone();
+        let start = ShardStart { common, drain, commands: inbox, nudges: nudges_seat, beat };
         starts.push(Mutex::new(Some(start)));
     }
     let options =
@@ -122,5 +125,6 @@ fn groups(settings: &Settings) -> groups::Settings {
             && !env.common.metrics.disable_kafka_clients,
         drain: env.drain,
         revoke_drain: env.revoke_drain,
+        stall_after: env.stall_after,
     }
 }

@@ -30,6 +30,8 @@ struct Delivery<'a> {
     lane: &'a Lane,
     edition: &'a Edition,
     message: &'a Message,
+    /// Its place among the lane's steps.
+    step: usize,
     /// The request to the subscriber.
     event: Outgoing,
     /// The request to the dead letter sink, once it is needed.
@@ -45,7 +47,13 @@ struct Delivery<'a> {
 }
 
 /// Delivers a record; what it comes to is in the numbers, and told.
-pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Message) -> Fate {
+/// `step` is its place among the lane's.
+pub(crate) async fn deliver(
+    lane: &Lane,
+    edition: &Edition,
+    message: &Message,
+    step: usize,
+) -> Fate {
     let begun = clock::now_us();
     let prepared = outgoing::prepare(lane, edition, message, None);
     let filtered = clock::now_us();
@@ -69,6 +77,7 @@ pub(crate) async fn deliver(lane: &Lane, edition: &Edition, message: &Message) -
         lane,
         edition,
         message,
+        step,
         event,
         dead: None,
         reply: None,
@@ -112,6 +121,7 @@ impl Delivery<'_> {
                 meters.held();
                 self.tell_held();
             }
+            self.waits(Duration::from_millis(after_ms));
             let outcome = if self.lane.pause(Duration::from_millis(after_ms)).await {
                 match to {
                     Target::Subscriber => self.try_subscriber().await,
@@ -123,6 +133,12 @@ impl Delivery<'_> {
             };
             step = course.next(&self.edition.course, outcome, self.lane.shard.random());
         }
+    }
+
+    /// From now on somebody else has so long.
+    fn waits(&self, at_most: Duration) {
+        let ms = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        self.lane.steps.wait(self.step, clock::coarse_ms(), ms);
     }
 
     async fn try_subscriber(&mut self) -> Outcome {
@@ -164,6 +180,7 @@ impl Delivery<'_> {
         let edition = self.edition;
         let success = if whom == Whom::Reply { 0 } else { edition.reply_bytes };
         let keep = Keep { success, failure: ERROR_BODY_BYTES };
+        self.waits(edition.plan.timeout);
         edition.meters.attempts_in_flight(whom, 1);
         let answer = pool.post(event.request(source, keep, edition.plan.timeout)).await;
         edition.meters.attempts_in_flight(whom, -1);
@@ -219,6 +236,7 @@ impl Delivery<'_> {
                     self.failed("there is no producer for replies".to_owned());
                     return Outcome::Hopeless;
                 };
+                self.waits(self.lane.shard.common.reply_timeout);
                 match producer.send(record).await {
                     Ok(()) => Outcome::Written,
                     // Nobody knows whether it was written: whoever has the partition next repeats it.

@@ -39,6 +39,8 @@ pub(crate) const DRAIN_SECONDS: &str = "DRAIN_SECONDS";
 pub(crate) const REVOKE_DRAIN_SECONDS: &str = "REVOKE_DRAIN_SECONDS";
 /// Ours: seconds for which an answer of the DNS is used.
 pub(crate) const RESOLVE_INTERVAL_SECONDS: &str = "RESOLVE_INTERVAL_SECONDS";
+/// Ours: seconds without progress after which a partition counts as stalled.
+pub(crate) const STALL_AFTER_SECONDS: &str = "STALL_AFTER_SECONDS";
 /// Ours: bytes of a reply event that are taken; a larger one fails the delivery.
 pub(crate) const RESPONSE_BODY_MAX_BYTES: &str = "RESPONSE_BODY_MAX_BYTES";
 /// Ours: the file whose existence means ready.
@@ -67,6 +69,7 @@ pub(crate) struct Env {
     pub(crate) drain: Duration,
     pub(crate) revoke_drain: Duration,
     pub(crate) resolve_interval: Duration,
+    pub(crate) stall_after: Duration,
     pub(crate) response_body_max: usize,
 }
 
@@ -100,7 +103,8 @@ impl Env {
             read.one_of(DEAD_LETTER_ON_FAILURE, &endings, OnLastFailure::Commit);
         let drain = read.int_or(DRAIN_SECONDS, 20, 0..=3600).map(seconds);
         let revoke_drain = read.int_or(REVOKE_DRAIN_SECONDS, 5, 0..=300).map(seconds);
-        let resolve_interval = read.int_or(RESOLVE_INTERVAL_SECONDS, 30, 1..=3600).map(seconds);
+        let resolve_interval = read.int_or(RESOLVE_INTERVAL_SECONDS, 25, 1..=3600).map(seconds);
+        let stall_after = read.int_or(STALL_AFTER_SECONDS, 60, 1..=86_400).map(seconds);
         let response_body_max =
             read.int_or(RESPONSE_BODY_MAX_BYTES, RESPONSE_BODY_DEFAULT, 1024..=1 << 30);
         let common = CommonEnv::read(read);
@@ -118,6 +122,7 @@ impl Env {
             drain: drain?,
             revoke_drain: revoke_drain?,
             resolve_interval: resolve_interval?,
+            stall_after: stall_after?,
             response_body_max: usize::try_from(response_body_max?).ok()?,
         })
         .filter(|_| !report.has_errors())

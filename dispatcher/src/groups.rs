@@ -10,6 +10,7 @@ mod close;
 mod commit;
 mod member;
 mod reconcile;
+mod stalls;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -26,7 +27,7 @@ use millrace_shard::{Mailbox, clock};
 use crate::housekeeping::Chore;
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
-use crate::shard::Command;
+use crate::shard::{Beat, Command};
 
 pub(crate) use reconcile::Refused;
 
@@ -36,8 +37,6 @@ use member::Member;
 const TICK: Duration = Duration::from_millis(50);
 /// How often numbers are brought up to date.
 const SHOW: Duration = Duration::from_secs(1);
-/// A partition whose oldest record waits so long counts as stalled (reliability.md R3).
-const STALLED_S: u64 = 60;
 /// The same while no egress runs.
 const IDLE_TICK: Duration = Duration::from_secs(1);
 /// An egress that could not be started is tried again after this (dispatcher.md 2.2).
@@ -102,12 +101,15 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
     /// For what is in flight when a partition is taken away.
     pub(crate) revoke_drain: Duration,
+    /// A partition that does not move for so long is stalled.
+    pub(crate) stall_after: Duration,
 }
 
 /// A shard as the groups thread sees it.
 pub(crate) struct ShardSeat {
     pub(crate) commands: Mailbox<Command>,
     pub(crate) nudges: Arc<Nudges>,
+    pub(crate) beat: Arc<Beat>,
     /// Partitions that it owns now.
     pub(crate) load: usize,
 }
@@ -264,8 +266,8 @@ impl Groups {
         for member in self.members.values_mut() {
             let ages = member.lanes.iter().filter_map(|lane| lane.link.oldest_ms());
             let ages: Vec<u64> = ages.map(|since| now_ms.saturating_sub(since) / 1000).collect();
-            let stalled = ages.iter().filter(|age| **age >= STALLED_S).count();
             let oldest = ages.iter().copied().max().unwrap_or(0);
+            let stalled = stalls::look(member, &self.shards, self.settings.stall_after, now_ms);
             member.meters.set(member.lanes.len(), stalled, oldest);
             for lane in &member.lanes {
                 let place = TopicPartition {

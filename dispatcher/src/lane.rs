@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use millrace_delivery::{Fate, OffsetTracker, Received};
 use millrace_kafka::{Message, PartitionQueue};
-use millrace_observe::limited;
+use millrace_observe::{End, limited};
 use millrace_shard::{LocalNotify, clock, sleep, spawn, yield_now};
 
 use crate::deliver;
@@ -21,6 +21,7 @@ use crate::link::{Link, Order};
 use crate::queued::Queued;
 use crate::seat::{EgressSeat, ShardCredits};
 use crate::shard::{LaneSeat, Shard};
+use crate::steps::{Stalled, Steps};
 
 /// Records taken without giving way to other tasks: filters that let nothing pass need no network.
 const TURN_RECORDS: usize = 64;
@@ -36,6 +37,12 @@ pub(crate) struct Lane {
     /// How often the partition has begun to count its offsets anew.
     counts: Cell<u64>,
     in_flight: Cell<usize>,
+    /// What those in flight wait for.
+    pub(crate) steps: Steps,
+    /// Whether the lane itself waits for somebody else: for records, for room, for the rate limiter.
+    waits: Cell<bool>,
+    /// When the lane last did something, by the coarse clock.
+    moved_ms: Cell<u64>,
     /// Where order does not matter: this shard's place in the bound of the egress.
     credits: Option<Rc<ShardCredits>>,
     /// Records taken and not begun.
@@ -59,6 +66,9 @@ impl Lane {
             tracker: RefCell::new(OffsetTracker::new()),
             counts: Cell::new(0),
             in_flight: Cell::new(0),
+            steps: Steps::default(),
+            waits: Cell::new(false),
+            moved_ms: Cell::new(clock::coarse_ms()),
             credits,
             news: LocalNotify::new(),
             abandoned: LocalNotify::new(),
@@ -85,6 +95,25 @@ impl Lane {
         self.link.order() == Order::Abandon
     }
 
+    /// What does not move here though nobody else is waited for.
+    pub(crate) fn stalled(&self, now_ms: u64, after_ms: u64) -> Option<Stalled> {
+        if let Some(stalled) = self.steps.overdue(now_ms, after_ms) {
+            return Some(stalled);
+        }
+        let since_ms = self.moved_ms.get();
+        let stands = self.link.order() == Order::Run
+            && self.steps.is_empty()
+            && !self.waits.get()
+            && since_ms.saturating_add(after_ms) <= now_ms;
+        stands.then(|| Stalled { offset: self.link.front(), since_ms })
+    }
+
+    /// The lane goes on, or waits for somebody else to let it.
+    fn moved(&self, waits: bool) {
+        self.waits.set(waits);
+        self.moved_ms.set(clock::coarse_ms());
+    }
+
     async fn work(self: Rc<Self>, mut queue: PartitionQueue) {
         if self.edition.borrow().plan.ordered {
             self.take_one_by_one(&mut queue).await;
@@ -105,6 +134,9 @@ impl Lane {
         let mut taken = VecDeque::new();
         let mut turn = 0_usize;
         while self.link.order() == Order::Run {
+            self.moved(false);
+            #[cfg(feature = "testing")]
+            crate::hang::lane(&self.link).await;
             if self.in_flight.get() > 0 {
                 self.news.notified().await;
                 continue;
@@ -116,10 +148,14 @@ impl Lane {
                         self.seat.give_permits_back(room.saturating_sub(found));
                         self.queued.taken(found);
                         if found == 0 {
+                            self.moved(true);
                             self.news.notified().await;
                         }
                     }
-                    Err(wait_ms) => sleep(Duration::from_millis(wait_ms)).await,
+                    Err(wait_ms) => {
+                        self.moved(true);
+                        sleep(Duration::from_millis(wait_ms)).await;
+                    }
                 }
                 continue;
             };
@@ -135,14 +171,19 @@ impl Lane {
         let mut turn = 0_usize;
         let Some(credits) = &self.credits else { return };
         while self.link.order() == Order::Run {
+            self.moved(false);
+            #[cfg(feature = "testing")]
+            crate::hang::lane(&self.link).await;
             let room = credits.take(&self.link, self.seat.batch);
             if room == 0 {
+                self.moved(true);
                 self.news.notified().await;
                 continue;
             }
             let found = self.poll(queue, room, &mut taken);
             credits.give_back(room.saturating_sub(found));
             if found == 0 {
+                self.moved(true);
                 self.news.notified().await;
                 continue;
             }
@@ -189,12 +230,16 @@ impl Lane {
             edition.meters.skipped(skipped);
         }
         self.in_flight.set(self.in_flight.get().saturating_add(1));
-        edition.meters.records_in_flight(1);
+        edition.meters.begun();
+        let step = self.steps.begin(offset, clock::coarse_ms());
         self.publish();
         let (lane, count) = (self.clone(), self.counts.get());
         spawn(async move {
-            let fate = deliver::deliver(&lane, &edition, &message).await;
-            edition.meters.records_in_flight(-1);
+            #[cfg(feature = "testing")]
+            crate::hang::record(&lane.link).await;
+            let fate = deliver::deliver(&lane, &edition, &message, step).await;
+            lane.steps.end(step);
+            edition.meters.ended(end_of(fate));
             lane.end(offset, count, fate);
         });
         true
@@ -257,6 +302,17 @@ impl Lane {
             either(sleep(wait), self.abandoned.notified()).await;
         }
         !self.is_abandoned()
+    }
+}
+
+fn end_of(fate: Fate) -> End {
+    match fate {
+        Fate::Delivered => End::Delivered,
+        Fate::Filtered => End::Filtered,
+        Fate::Discarded => End::Discarded,
+        Fate::DeadLettered { .. } => End::DeadLettered,
+        Fate::Lost(_) => End::Lost,
+        Fate::Cancelled => End::Abandoned,
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::mpsc::Sender;
 use millrace_shard::{Inbox, Mailbox, MailboxSeat, TrySendError, mailbox};
 
 use crate::groups::Word;
+use crate::steps::Stalled;
 
 /// Nothing to commit yet.
 const NOTHING: i64 = -1;
@@ -48,6 +49,10 @@ pub(crate) struct Link {
     oldest_ms: AtomicU64,
     /// Counts polls that the shard made, so that a partition nobody polls shows.
     polls: AtomicU64,
+    /// The record that does not move, if there is one.
+    stalled: AtomicI64,
+    /// Since when, by the coarse clock.
+    stalled_ms: AtomicU64,
     order: AtomicU8,
     finished: AtomicBool,
     /// The shard has found no record and waits for some.
@@ -136,6 +141,8 @@ impl Link {
             oldest: AtomicI64::new(NOTHING),
             oldest_ms: AtomicU64::new(0),
             polls: AtomicU64::new(0),
+            stalled: AtomicI64::new(NOTHING),
+            stalled_ms: AtomicU64::new(0),
             order: AtomicU8::new(Order::Run as u8),
             finished: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
@@ -212,6 +219,28 @@ impl Link {
     /// Since when the first open record is the first, if one is open.
     pub(crate) fn oldest_ms(&self) -> Option<u64> {
         (self.open() > 0).then(|| self.oldest_ms.load(Ordering::Relaxed))
+    }
+
+    /// Told by the shard about once a second.
+    pub(crate) fn set_stalled(&self, stalled: Option<Stalled>) {
+        if let Some(Stalled { since_ms, .. }) = stalled {
+            self.stalled_ms.store(since_ms, Ordering::Relaxed);
+        }
+        let offset = stalled.map_or(NOTHING, |stalled| stalled.offset.max(0));
+        self.stalled.store(offset, Ordering::Release);
+    }
+
+    /// What does not move, as the shard has said last.
+    pub(crate) fn stalled(&self) -> Option<Stalled> {
+        let offset = self.stalled.load(Ordering::Acquire);
+        let since_ms = self.stalled_ms.load(Ordering::Relaxed);
+        (offset != NOTHING).then_some(Stalled { offset, since_ms })
+    }
+
+    /// The first record that is taken and not settled, or else the next one.
+    pub(crate) fn front(&self) -> i64 {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        if oldest == NOTHING { self.committable().unwrap_or(0) } else { oldest }
     }
 
     /// Told by the shard after each poll. A partition that is empty because it is paused is fetched

@@ -10,6 +10,8 @@ mod deliver;
 mod edition;
 mod env;
 mod groups;
+#[cfg(feature = "testing")]
+mod hang;
 mod healthy;
 mod housekeeping;
 mod kafka_numbers;
@@ -22,6 +24,7 @@ mod queued;
 mod replies;
 mod seat;
 mod shard;
+mod steps;
 mod webclient;
 
 use std::process::ExitCode;

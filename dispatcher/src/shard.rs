@@ -4,13 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use millrace_client::{Client, ClientOptions, Names, Resolver};
 use millrace_event::Scratch;
 use millrace_kafka::PartitionQueue;
 use millrace_observe::{DispatchOptions, Registry};
-use millrace_shard::{DrainSeat, Inbox, MailboxSeat, Phase, spawn};
+use millrace_shard::{DrainSeat, Inbox, MailboxSeat, Phase, clock, sleep, spawn};
 
 use crate::edition::Edition;
 use crate::lane::Lane;
@@ -18,6 +20,9 @@ use crate::link::{Link, Nudged, NudgesInbox, NudgesSeat};
 use crate::plan::Plan;
 use crate::replies::{NewReplyProducer, ReplyProducer};
 use crate::seat::{EgressSeat, ShardCredits};
+
+/// How often a shard looks for lanes that do not move.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Told to a shard by the groups thread.
 pub(crate) enum Command {
@@ -51,6 +56,10 @@ pub(crate) struct Common {
     pub(crate) meters: DispatchOptions,
     /// Longest answer that may be a reply, in bytes.
     pub(crate) reply_bytes_max: usize,
+    /// For a reply to be written to its topic (`delivery.timeout.ms`).
+    pub(crate) reply_timeout: Duration,
+    /// A lane that does not move for so long is stalled.
+    pub(crate) stall_after: Duration,
 }
 
 /// All that a shard takes along to its thread.
@@ -59,6 +68,22 @@ pub(crate) struct ShardStart {
     pub(crate) drain: DrainSeat,
     pub(crate) commands: MailboxSeat<Command>,
     pub(crate) nudges: NudgesSeat,
+    pub(crate) beat: Arc<Beat>,
+}
+
+/// When a shard last had a turn: one that hangs cannot say so itself.
+#[derive(Default)]
+pub(crate) struct Beat(AtomicU64);
+
+impl Beat {
+    /// By the coarse clock; `None` before the first.
+    pub(crate) fn last_ms(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|last| *last > 0)
+    }
+
+    fn now(&self, now_ms: u64) {
+        self.0.store(now_ms, Ordering::Relaxed);
+    }
 }
 
 /// One shard.
@@ -91,6 +116,7 @@ pub(crate) async fn run(start: ShardStart) -> io::Result<()> {
     });
     spawn(take_commands(start.commands.attach()?, shard.clone()));
     spawn(take_nudges(start.nudges.attach()?, shard.clone()));
+    spawn(watch(start.beat, shard.clone()));
     drain.reached(Phase::Closing).await;
     shard.close();
     Ok(())
@@ -119,6 +145,19 @@ async fn take_nudges(mut inbox: NudgesInbox, shard: Rc<Shard>) {
                 }
             }
         }
+    }
+}
+
+/// Looks for lanes that do not move, until the shard ends.
+async fn watch(beat: Arc<Beat>, shard: Rc<Shard>) {
+    let after_ms = u64::try_from(shard.common.stall_after.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        let now_ms = clock::coarse_ms();
+        beat.now(now_ms);
+        for lane in shard.lanes.borrow().values() {
+            lane.link.set_stalled(lane.stalled(now_ms, after_ms));
+        }
+        sleep(WATCH).await;
     }
 }
 

@@ -69,12 +69,22 @@ pub(crate) struct Connection<'c, S> {
     buffer: Vec<u8>,
     /// Bytes read since others had their turn.
     turn_bytes: usize,
+    /// The answer to the request under way is known.
+    answered: bool,
 }
 
 impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
     pub(crate) fn new(stream: &'c mut S, shard: Rc<Shard>, guard: &'c Guard<Deadline>) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
-        Connection { stream, guard, shard, head: Head::new(), buffer, turn_bytes: 0 }
+        Connection {
+            stream,
+            guard,
+            shard,
+            head: Head::new(),
+            buffer,
+            turn_bytes: 0,
+            answered: false,
+        }
     }
 
     /// Serves the connection to its end.
@@ -96,14 +106,20 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
         };
         let shard = self.shard.clone();
         let _exchange = shard.begin_exchange();
+        shard.metrics.received.inc();
+        self.answered = false;
         let keep = self.head.keep_alive() && shard.keeps_connections();
-        match decide(&shard, &self.head, &self.buffer) {
+        let after = match decide(&shard, &self.head, &self.buffer) {
             Decision::Answer(verdict) => self.answer_without_body(verdict, None, start, keep).await,
             Decision::Probe(hash) => {
                 self.answer_without_body(Verdict::Healthy, hash.as_deref(), start, keep).await
             }
             Decision::Event(route) => self.event(&shard, &route, start, keep).await,
+        };
+        if !self.answered {
+            shard.metrics.unanswered.inc();
         }
+        after
     }
 
     /// Takes the event of a routed request.
@@ -150,7 +166,7 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
                         return Ok(start);
                     }
                     Ok(None) => {}
-                    Err(refusal) => return Err(self.refuse(refusal).await),
+                    Err(refusal) => return Err(self.refuse_head(refusal).await),
                 }
             }
             if !begun {
@@ -166,7 +182,7 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
             match self.read(ROOM_BYTES).await {
                 Some(_) => {}
                 None if self.guard.expired() == Some(Deadline::Head) => {
-                    return Err(self.refuse(Refusal::HeadTimeout).await);
+                    return Err(self.refuse_head(Refusal::HeadTimeout).await);
                 }
                 None => return Err(After::Close),
             }
@@ -254,6 +270,12 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
         }
     }
 
+    /// [`Self::refuse`] for a request that is known by nothing else.
+    async fn refuse_head(&mut self, refusal: Refusal) -> After {
+        self.shard.metrics.received.inc();
+        self.refuse(refusal).await
+    }
+
     /// Answers a request after which nobody can say where the next one starts.
     async fn refuse(&mut self, refusal: Refusal) -> After {
         self.shard.metrics.refused(refusal.reason());
@@ -266,6 +288,7 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
     async fn answer(&mut self, verdict: Verdict, hash: Option<&[u8]>, keep: bool) -> After {
         let too_large = self.shard.common.too_large_status;
         self.shard.metrics.answered(verdict.status(too_large));
+        self.answered = true;
         let ending = if keep { self.head.ending(true) } else { Ending::Close };
         let ready = if hash.is_none() { verdict.ready_made(too_large, ending) } else { None };
         let write_by = self.shard.now_ms().saturating_add(WRITE_MS);

@@ -95,10 +95,11 @@ impl<O> Deliveries<O> {
         Delivery { token: Token::new(place, generation), deliveries: Some(self.clone()) }
     }
 
-    /// The report for `token` has come (or the record was refused at once).
-    pub(crate) fn report(&self, token: Token, settled: Settled<O>) {
+    /// The report for `token` has come (or the record was refused at once). Whether somebody hears its
+    /// outcome.
+    pub(crate) fn report(&self, token: Token, settled: Settled<O>) -> bool {
         let mut slots = self.slots.borrow_mut();
-        let Some(slot) = current(&mut slots, token) else { return };
+        let Some(slot) = current(&mut slots, token) else { return false };
         match slot {
             Slot::Waiting(waker) => {
                 let waker = waker.take();
@@ -107,6 +108,7 @@ impl<O> Deliveries<O> {
                 if let Some(waker) = waker {
                     waker.wake();
                 }
+                return true;
             }
             // A second report for one token would be a bug of ours; the first one stands.
             Slot::Reported(_) => debug_assert!(false, "two reports for one record"),
@@ -119,6 +121,7 @@ impl<O> Deliveries<O> {
                 }
             }
         }
+        false
     }
 
     /// Ends the wait for `token` with `outcome` unless its report is there.
@@ -248,7 +251,7 @@ mod tests {
         let table = table();
         let mut delivery = table.open();
         assert_eq!(poll(&mut delivery), None);
-        table.report(delivery.token(), settled(202));
+        assert!(table.report(delivery.token(), settled(202)), "somebody hears it");
         assert_eq!(poll(&mut delivery), Some((202, Some(vec![7]))));
         assert_eq!(table.len(), 0);
     }
@@ -270,7 +273,7 @@ mod tests {
         assert_eq!(table.len(), 1, "the report is still owed");
         let other = table.open();
         assert_ne!(other.token(), token, "the token is not used again before the report");
-        table.report(token, settled(202));
+        assert!(!table.report(token, settled(202)), "nobody hears it");
         assert_eq!(table.len(), 1);
     }
 
@@ -291,7 +294,7 @@ mod tests {
         let table = table();
         let mut delivery = table.open();
         table.give_up(delivery.token(), 503);
-        table.report(delivery.token(), settled(202));
+        assert!(!table.report(delivery.token(), settled(202)), "503 is what is heard");
         assert_eq!(poll(&mut delivery), Some((503, Some(vec![7]))));
         assert_eq!(table.len(), 0);
     }

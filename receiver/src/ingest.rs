@@ -72,6 +72,9 @@ async fn one(shard: &Rc<Shard>, request: &Request<'_>, buffer: &mut Vec<u8>) -> 
         _ => !lent,
     };
     let verdict = shard.verdict(route, &settled.outcome);
+    if verdict == Verdict::Accepted {
+        shard.metrics.events_single.inc();
+    }
     route.latency.record(&submitted.series, verdict, request.started);
     Ingested { verdict, buffer_is_back }
 }
@@ -140,12 +143,20 @@ async fn batch(shard: &Rc<Shard>, request: &Request<'_>, buffer: &[u8]) -> Inges
         return Ingested { verdict: Verdict::BadEvent, buffer_is_back: true };
     }
     let mut verdict = Verdict::Accepted;
+    let mut acknowledged = 0_u64;
     for (delivery, series) in deliveries {
         let one = shard.verdict(route, &delivery.await.outcome);
         route.latency.record(&series, one, request.started);
-        if one != Verdict::Accepted {
+        if one == Verdict::Accepted {
+            acknowledged = acknowledged.saturating_add(1);
+        } else {
             verdict = Verdict::Unavailable;
         }
+    }
+    if verdict == Verdict::Accepted {
+        shard.metrics.events_batch.add(acknowledged);
+    } else {
+        shard.metrics.unclaimed.add(acknowledged);
     }
     Ingested { verdict, buffer_is_back: true }
 }

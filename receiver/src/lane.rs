@@ -177,11 +177,18 @@ impl Lane {
     }
 
     fn settle(&self, token: Token, outcome: Outcome, payload: Payload) {
-        if outcome.is_err() {
+        let acknowledged = outcome.is_ok();
+        if acknowledged {
+            self.metrics.acknowledged.inc();
+        } else {
+            self.metrics.failed.inc();
             self.failed.set(self.failed.get().saturating_add(1));
         }
         let payload = Some(payload.into_buffer());
-        self.deliveries.report(token, Settled { outcome, payload });
+        let heard = self.deliveries.report(token, Settled { outcome, payload });
+        if acknowledged && !heard {
+            self.metrics.unclaimed.inc();
+        }
     }
 
     /// Hands out all reports that have come.

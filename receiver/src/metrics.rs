@@ -1,17 +1,33 @@
 //! The receiver's own numbers, one set a shard: answers by status, refusals by reason, in flight.
+//!
+//! Two books must balance at any time: requests received against answered, and records that Kafka has
+//! acknowledged against events answered 202.
 
 use std::cell::RefCell;
 
 use hashbrown::HashMap;
 use millrace_observe::names::{
-    BYTES_IN_FLIGHT, PRODUCER_QUEUE_RECORDS, PRODUCERS, REFUSED, REQUESTS,
+    BYTES_IN_FLIGHT, EVENTS_ACCEPTED, PRODUCER_QUEUE_RECORDS, PRODUCERS, RECORDS,
+    RECORDS_UNCLAIMED, REFUSED, REQUESTS, REQUESTS_RECEIVED, REQUESTS_UNANSWERED,
 };
 use millrace_observe::{Counter, Gauge, Registry};
 
 /// Cells of one shard; reading and writing them locks nothing.
 pub(crate) struct ShardMetrics {
     registry: Registry,
+    /// A head was read, or refused.
+    pub(crate) received: Counter,
+    /// The sender went away before its answer was known.
+    pub(crate) unanswered: Counter,
     accepted: Counter,
+    /// Events of requests answered 202, alone and in batches.
+    pub(crate) events_single: Counter,
+    pub(crate) events_batch: Counter,
+    /// Delivery reports.
+    pub(crate) acknowledged: Counter,
+    pub(crate) failed: Counter,
+    /// Acknowledged, but their request was not answered 202.
+    pub(crate) unclaimed: Counter,
     answered: RefCell<HashMap<u16, Counter>>,
     refused: RefCell<HashMap<&'static str, Counter>>,
     pub(crate) bytes_in_flight: Gauge,
@@ -23,6 +39,13 @@ impl ShardMetrics {
     pub(crate) fn new(registry: &Registry) -> ShardMetrics {
         ShardMetrics {
             registry: registry.clone(),
+            received: registry.counter(&REQUESTS_RECEIVED, &[]),
+            unanswered: registry.counter(&REQUESTS_UNANSWERED, &[]),
+            events_single: registry.counter(&EVENTS_ACCEPTED, &[("mode", "single")]),
+            events_batch: registry.counter(&EVENTS_ACCEPTED, &[("mode", "batch")]),
+            acknowledged: registry.counter(&RECORDS, &[("outcome", "acknowledged")]),
+            failed: registry.counter(&RECORDS, &[("outcome", "failed")]),
+            unclaimed: registry.counter(&RECORDS_UNCLAIMED, &[]),
             accepted: registry.counter(&REQUESTS, &[("status", "202")]),
             answered: RefCell::default(),
             refused: RefCell::default(),

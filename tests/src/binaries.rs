@@ -35,6 +35,14 @@ pub fn dispatcher() -> PathBuf {
     }
 }
 
+/// The dispatcher with what only tests want inside (its feature `testing`): never taken from outside.
+pub fn dispatcher_testing() -> PathBuf {
+    static DISPATCHER: OnceLock<PathBuf> = OnceLock::new();
+    let sources = ["dispatcher/src", "contract/src", "crates"];
+    let build = || built("dispatcher-testing", "millrace-dispatcher", &sources);
+    DISPATCHER.get_or_init(build).clone()
+}
+
 pub fn embedded_kafka() -> PathBuf {
     static EMBEDDED_KAFKA: OnceLock<PathBuf> = OnceLock::new();
     let sources = ["bench/src", "crates/kafka"];
@@ -70,6 +78,9 @@ fn target_folder() -> PathBuf {
 fn build(folder: &Path, name: &str, package: &str) {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root()).args(["build", "--quiet", "--package", package, "--bin", name]);
+    if name.ends_with("-testing") {
+        command.args(["--features", "testing"]);
+    }
     command
         .arg("--target-dir")
         .arg(folder.parent().expect("the profile is a folder of the target folder"));

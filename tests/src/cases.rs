@@ -13,7 +13,10 @@ pub fn run(
     case: fn(&Case<'_>),
 ) {
     if variant.available() {
-        case(&Stage::shared(variant, kind, declared).case(name));
+        let stage = Stage::shared(variant, kind, declared);
+        case(&stage.case(name));
+        // It is never dropped, so nobody else would look.
+        stage.dispatcher.audit();
     }
 }
 

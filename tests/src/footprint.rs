@@ -23,6 +23,34 @@ impl Footprint {
     }
 }
 
+/// Memory that the process has now, in KiB.
+///
+/// # Panics
+/// When there is no such process.
+pub fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process of ours");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    value.and_then(|value| value.trim().parse().ok()).expect("proc(5) says so in kB")
+}
+
+/// User and system time that the process has had, in seconds.
+///
+/// # Panics
+/// When there is no such process.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    /// Of every Linux that we know.
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process of ours");
+    // proc(5): fields 14 and 15; the name, field 2, stands in parentheses and may hold blanks.
+    let (_, rest) = stat.rsplit_once(')').expect("a name in parentheses");
+    let ticks = |field: usize| {
+        let text = rest.split_whitespace().nth(field - 3).expect("proc(5) has it");
+        text.parse::<f64>().expect("a number")
+    };
+    (ticks(14) + ticks(15)) / TICKS_A_SECOND
+}
+
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = self.peak_rss_kib as f64 / 1024.0;
@@ -41,6 +69,9 @@ mod tests {
         let now = Footprint::of(std::process::id()).unwrap();
         assert!(before.peak_rss_kib > 100 && now.open_files >= 50, "{before:?}, {now:?}");
         drop(files);
+        assert!(resident_kib(std::process::id()) <= now.peak_rss_kib);
+        let before = cpu_seconds(std::process::id());
+        while cpu_seconds(std::process::id()) < before + 0.05 {}
         assert_eq!(Footprint::of(u32::MAX), None);
     }
 }

@@ -15,6 +15,7 @@ mod checksum;
 pub mod commits;
 pub mod contract;
 pub mod feed;
+pub mod files;
 pub mod fleet;
 pub mod footprint;
 pub mod groups;

@@ -1,8 +1,9 @@
 //! Scrapes a Prometheus endpoint and reads its text form (0.0.4).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::http::{Request, exchange};
+use crate::http::{Connection, Request, exchange};
 
 /// One line of an exposition.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,24 @@ impl Samples {
         self.0.iter().filter(move |sample| sample.matches(name, labels))
     }
 
+    /// Scrapes only families whose names begin like one of these, or says why that cannot be.
+    ///
+    /// # Errors
+    /// When nobody answers there within the time, or something that is no exposition.
+    pub fn try_scrape(port: u16, families: &[&str], limit: Duration) -> Result<Self, String> {
+        let mut connection = Connection::try_open(port).map_err(|error| error.to_string())?;
+        connection.send(&Request::get("/metrics").to_bytes());
+        let answer = connection.answer_within(limit).map_err(|error| format!("{error:?}"))?;
+        if answer.status != 200 {
+            return Err(format!("it answers {}", answer.status));
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        let wanted = |line: &&str| families.iter().any(|family| line.starts_with(family));
+        let lines = text.lines().filter(wanted);
+        let samples = lines.map(|line| parse_line(line).ok_or_else(|| line.to_owned()));
+        Ok(Self(samples.collect::<Result<_, _>>()?))
+    }
+
     /// The sum of the matching samples; 0 when there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.all(name, labels).map(|sample| sample.value).sum()
@@ -55,7 +74,7 @@ impl Samples {
 }
 
 /// The samples, or the first line that is none.
-fn parse(text: &str) -> Result<Vec<Sample>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Sample>, String> {
     text.lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| parse_line(line).ok_or_else(|| line.to_owned()))

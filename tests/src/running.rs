@@ -1,6 +1,9 @@
 //! A program of ours as a child process: its log lines, its signals and its end.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -8,14 +11,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::books;
 use crate::metrics::Samples;
 use crate::mount::Mount;
 use crate::setup::{Mounts, Program, Setup};
 use crate::wait::{SOON, until, within};
 use crate::{binaries, spawn};
 
-/// What all programs have in common; killed when dropped.
+/// The receiver's setting that lets it take batches.
+const BATCHES: &str = "INGRESS_BATCH_ENABLED";
+
+/// What all programs have in common; killed when dropped. Its books are audited before it is stopped.
 pub struct Running {
+    program: Program,
     child: Mutex<Child>,
     pub(crate) mounts: Mounts,
     output: Arc<Mutex<Vec<String>>>,
@@ -29,16 +37,14 @@ impl Running {
         let mounts = Mounts::lay_out(setup);
         let binary = match setup.program {
             Program::Receiver => binaries::receiver(),
+            Program::Dispatcher if setup.testing => binaries::dispatcher_testing(),
             Program::Dispatcher => binaries::dispatcher(),
         };
-        let mut command = match &setup.started_by {
-            Some(program) => {
-                let mut command = spawn::command(program);
-                command.arg(binary);
-                command
-            }
-            None => spawn::command(&binary),
-        };
+        let words = setup.within.iter().map(OsString::from);
+        let starter = setup.started_by.iter().map(OsString::from);
+        let mut words = words.chain(starter).chain([binary.into()]);
+        let mut command = spawn::command(Path::new(&words.next().expect("at least the binary")));
+        command.args(words);
         command.env_clear().envs(&mounts.environment).current_dir(mounts.folder());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = spawn::spawn(command);
@@ -47,7 +53,14 @@ impl Running {
             collect(child.stdout.take().expect("it is piped"), Arc::clone(&output)),
             collect(child.stderr.take().expect("it is piped"), Arc::clone(&errors)),
         ];
-        Self { child: Mutex::new(child), mounts, output, errors, readers: Mutex::new(readers) }
+        Self {
+            program: setup.program,
+            child: Mutex::new(child),
+            mounts,
+            output,
+            errors,
+            readers: Mutex::new(readers),
+        }
     }
 
     pub fn metrics_port(&self) -> u16 {
@@ -72,8 +85,43 @@ impl Running {
         self.child.lock().expect("no test panics in here").id()
     }
 
+    /// Sends a signal. Before one that ends it in good order, its books must balance.
     pub fn signal(&self, name: &str) {
+        if matches!(name, "TERM" | "INT") {
+            self.audit();
+        }
         spawn::signal(self.pid(), name);
+    }
+
+    /// Reads its metrics once more, if it serves any: V1 and V2 of reliability.md 5.
+    ///
+    /// # Panics
+    /// When its books do not balance.
+    pub fn audit(&self) {
+        if let Err(imbalance) = self.try_audit() {
+            panic!("{imbalance}\n{}", self.printed());
+        }
+    }
+
+    fn try_audit(&self) -> Result<(), String> {
+        if self.stands() {
+            return Ok(());
+        }
+        match self.program {
+            Program::Receiver => {
+                let batches = self.mounts.environment.get(BATCHES).is_some_and(|on| on == "true");
+                books::audit_receiver(self.metrics_port(), batches)
+            }
+            Program::Dispatcher => books::audit_dispatcher(self.metrics_port()),
+        }
+    }
+
+    /// Whether it has ended or was stopped, so that it would not answer.
+    fn stands(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // proc(5): the state stands behind the name, which is in parentheses.
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        matches!(state, None | Some('T' | 'Z' | 'X'))
     }
 
     pub fn try_exit(&self) -> Option<ExitStatus> {
@@ -131,12 +179,18 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if thread::panicking() {
+        let audited = if thread::panicking() {
             eprintln!("{}", self.printed());
-        }
+            Ok(())
+        } else {
+            self.try_audit()
+        };
         if let Ok(mut child) = self.child.lock() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        if let Err(imbalance) = audited {
+            panic!("{imbalance}\n{}", self.printed());
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Once;
@@ -36,6 +37,10 @@ pub struct Setup {
     pub environment: BTreeMap<String, Option<String>>,
     /// A program that becomes ours after it has changed something about the process; none as a rule.
     pub started_by: Option<PathBuf>,
+    /// The words of a command that becomes ours, in front of [`Self::started_by`]: for limits and mounts.
+    pub within: Vec<String>,
+    /// The build with what tests need inside; of the dispatcher only.
+    pub testing: bool,
 }
 
 impl Setup {
@@ -62,6 +67,8 @@ impl Setup {
             observability: BTreeMap::from([("metrics-protocol".into(), "prometheus".into())]),
             environment: BTreeMap::new(),
             started_by: None,
+            within: Vec::new(),
+            testing: false,
         };
         setup.environment.insert("IO_DRIVER".into(), Some(driver.setting().into()));
         setup
@@ -99,6 +106,42 @@ impl Setup {
 
     pub fn started_by(mut self, program: impl Into<PathBuf>) -> Self {
         self.started_by = Some(program.into());
+        self
+    }
+
+    /// Puts a command in front, which is to become the program behind its words.
+    pub fn within<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.within.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts it with so many open files and so many bytes of memory that it may lock.
+    pub fn confined(self, files: u32, memlock_bytes: u32) -> Self {
+        let limits = [
+            "prlimit".to_owned(),
+            format!("--nofile={files}:{files}"),
+            format!("--memlock={memlock_bytes}:{memlock_bytes}"),
+        ];
+        let confined = self.within(limits);
+        // Root is above these limits as long as it has the right to be (capabilities(7)).
+        let root = fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
+        if !root {
+            return confined;
+        }
+        let rights = "=-ipc_lock,-sys_resource";
+        confined.within([
+            "setpriv".to_owned(),
+            format!("--bounding-set{rights}"),
+            format!("--inh-caps{rights}"),
+            "--pdeathsig".to_owned(),
+            "KILL".to_owned(),
+            "--".to_owned(),
+        ])
+    }
+
+    /// Runs the build that can be made to hang.
+    pub fn testing(mut self) -> Self {
+        self.testing = true;
         self
     }
 

@@ -8,7 +8,7 @@ mod answer;
 mod server;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,16 @@ impl Subscriber {
     /// # Panics
     /// When no port of loopback can be had.
     pub fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, 0)
+    }
+
+    /// On another address of loopback, such as 127.0.0.2; on any port for 0.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    pub fn start_at(host: Ipv4Addr, port: u16) -> Self {
         let endpoints = Arc::new(Endpoints::default());
-        let listener = server::Listener::start(Arc::clone(&endpoints));
+        let listener = server::Listener::start(Arc::clone(&endpoints), host, port);
         Self { address: listener.address(), endpoints, listener }
     }
 

@@ -19,8 +19,8 @@ use crate::cell::{Counter, Gauge, Histogram};
 use crate::dispatch::LabelNames;
 use crate::names::{
     ATTEMPTS_IN_FLIGHT, DEAD_LETTERED, DISCARDED, EGRESS_LATENCY, EVENT_TYPES_OVERFLOW, Family,
-    HELD, LOST, PROCESS_LATENCY, QUEUE_LATENCY, QUEUE_LENGTH, RECORDS_IN_FLIGHT, RETRIES, SKIPPED,
-    THROWN_AWAY,
+    HELD, LOST, PROCESS_LATENCY, QUEUE_LATENCY, QUEUE_LENGTH, RECORDS_BEGUN, RECORDS_ENDED,
+    RECORDS_IN_FLIGHT, RETRIES, SKIPPED, THROWN_AWAY,
 };
 use crate::owner::Owner;
 use crate::registry::Registry;
@@ -58,6 +58,23 @@ pub enum Target {
     Reply,
 }
 
+/// What became of a record that was taken from Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The subscriber took it.
+    Delivered,
+    /// The filter did not let it pass.
+    Filtered,
+    /// It is no event.
+    Discarded,
+    /// The dead letter sink took it.
+    DeadLettered,
+    /// Committed though nobody took it.
+    Lost,
+    /// Not settled: whoever owns the partition next delivers it.
+    Abandoned,
+}
+
 /// The meters of one egress on one shard. None of its methods locks or allocates for an event
 /// type and status met before.
 #[derive(Debug)]
@@ -71,6 +88,8 @@ pub struct EgressMeters {
     attempts: [OnceCell<Gauge>; 3],
     retries: [OnceCell<Counter>; 3],
     records: Gauge,
+    begun: OnceCell<Counter>,
+    ended: [OnceCell<Counter>; 6],
     dead_lettered: OnceCell<Counter>,
     held: OnceCell<Counter>,
     lost: RefCell<HashMap<&'static str, Counter>>,
@@ -155,6 +174,32 @@ impl Target {
     }
 }
 
+impl End {
+    /// As in labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Filtered => "filtered",
+            Self::Discarded => "discarded",
+            Self::DeadLettered => "dead_lettered",
+            Self::Lost => "lost",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn of<T>(self, cells: &[T; 6]) -> &T {
+        let [delivered, filtered, discarded, dead_lettered, lost, abandoned] = cells;
+        match self {
+            Self::Delivered => delivered,
+            Self::Filtered => filtered,
+            Self::Discarded => discarded,
+            Self::DeadLettered => dead_lettered,
+            Self::Lost => lost,
+            Self::Abandoned => abandoned,
+        }
+    }
+}
+
 impl EgressMeters {
     /// For one shard; `owner` is the same on all.
     pub fn new(
@@ -173,6 +218,8 @@ impl EgressMeters {
             attempts: Default::default(),
             retries: Default::default(),
             records: registry.gauge_of(owner, &RECORDS_IN_FLIGHT, &name.ours()),
+            begun: OnceCell::new(),
+            ended: Default::default(),
             dead_lettered: OnceCell::new(),
             held: OnceCell::new(),
             lost: RefCell::default(),
@@ -273,9 +320,22 @@ impl EgressMeters {
         target.of(&self.attempts).get_or_init(made).add(change);
     }
 
-    /// A record was taken (1) or settled (-1).
-    pub fn records_in_flight(&self, change: i64) {
-        self.records.add(change);
+    /// A record was taken.
+    pub fn begun(&self) {
+        let made = || self.registry.counter_of(&self.owner, &RECORDS_BEGUN, &self.name.ours());
+        self.begun.get_or_init(made).inc();
+        self.records.add(1);
+    }
+
+    /// A record that was taken has come to an end.
+    pub fn ended(&self, end: End) {
+        let made = || {
+            let [group, name, namespace] = self.name.ours();
+            let labels = [group, ("fate", end.as_str()), name, namespace];
+            self.registry.counter_of(&self.owner, &RECORDS_ENDED, &labels)
+        };
+        end.of(&self.ended).get_or_init(made).inc();
+        self.records.add(-1);
     }
 
     /// A request is sent again.

@@ -37,7 +37,7 @@ pub use bounds::LATENCY_BOUNDS_MS;
 pub use cell::{Counter, Gauge, Histogram, SharedCounter, SharedGauge};
 pub use dispatch::{DispatchLatency, DispatchStatus, EventSeries};
 pub use egress::{
-    EgressMeters, EgressName, EventMeters, GroupMeters, PartitionMeters, QueueMeters, Target,
+    EgressMeters, EgressName, End, EventMeters, GroupMeters, PartitionMeters, QueueMeters, Target,
 };
 pub use kafka::{KafkaClientStats, KafkaSample, KafkaScope};
 pub use names::Family;

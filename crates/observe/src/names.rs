@@ -116,6 +116,11 @@ families! {
     RECORDS_IN_FLIGHT: Gauge "millrace_dispatcher_records_in_flight" "records"
         ["consumer_group", "name", "namespace"]
         "Records taken from Kafka and not settled, waits for retries included";
+    RECORDS_BEGUN: Counter "millrace_dispatcher_records_total" "records"
+        ["consumer_group", "name", "namespace"] "Records taken from Kafka to be filtered and delivered";
+    RECORDS_ENDED: Counter "millrace_dispatcher_records_ended_total" "records"
+        ["consumer_group", "fate", "name", "namespace"]
+        "What became of them: delivered, filtered, discarded, dead_lettered, lost, or abandoned to whoever owns the partition next";
     RETRIES: Counter "millrace_dispatcher_retries_total" "requests"
         ["consumer_group", "name", "namespace", "target"]
         "Requests sent again, by target: subscriber, deadLetterSink or reply";
@@ -141,7 +146,7 @@ families! {
         ["consumer_group", "name", "namespace"] "Partitions assigned to this process";
     PARTITIONS_STALLED: Gauge "millrace_dispatcher_partitions_stalled" "partitions"
         ["consumer_group", "name", "namespace"]
-        "Of these, partitions with records to deliver and no progress";
+        "Of these, partitions with a record that has waited for nobody, or a lane that has not moved, for STALL_AFTER_SECONDS";
     OLDEST_RECORD: Gauge "millrace_dispatcher_oldest_record_age_seconds" "seconds"
         ["consumer_group", "name", "namespace"]
         "Since the oldest record that is not settled was taken";
@@ -153,10 +158,20 @@ families! {
         "Errors that Kafka consumers reported; they go on by themselves";
 
     // Receiver.
+    REQUESTS_RECEIVED: Counter "millrace_receiver_requests_received_total" "requests" []
+        "Requests whose head was read or refused";
+    REQUESTS_UNANSWERED: Counter "millrace_receiver_requests_unanswered_total" "requests" []
+        "Requests whose sender went away in the middle of the body";
     REQUESTS: Counter "millrace_receiver_requests_total" "requests" ["status"]
         "Requests answered, by HTTP status";
     REFUSED: Counter "millrace_receiver_refused_total" "requests" ["reason"]
         "Requests refused before Kafka was asked, by reason";
+    EVENTS_ACCEPTED: Counter "millrace_receiver_events_accepted_total" "events" ["mode"]
+        "Events of requests answered 202, by mode: single or batch";
+    RECORDS: Counter "millrace_receiver_records_total" "records" ["outcome"]
+        "Records given to the Kafka client, by delivery report: acknowledged or failed";
+    RECORDS_UNCLAIMED: Counter "millrace_receiver_records_unclaimed_total" "records" []
+        "Records acknowledged whose request was not answered 202: too late, or others of its batch failed";
     REQUESTS_IN_FLIGHT: Gauge "millrace_receiver_requests_in_flight" "requests" []
         "Requests read but not yet answered";
     BYTES_IN_FLIGHT: Gauge "millrace_receiver_in_flight_bytes" "bytes" []

@@ -52,7 +52,13 @@ const OWN: &[Variable] = &[
         "5",
         "ours; seconds for what is in flight when a partition goes to another member, 0 to 300",
     ),
-    optional(RESOLVE_INTERVAL_SECONDS, "30", "ours; seconds an answer of the DNS holds, 1 to 3600"),
+    optional(RESOLVE_INTERVAL_SECONDS, "25", "ours; seconds an answer of the DNS holds, 1 to 3600"),
+    optional(
+        STALL_AFTER_SECONDS,
+        "60",
+        "ours; a partition with a record that waits for nobody (no subscriber within its timeout, no \
+         retry's delay) for so many seconds, 1 to 86400, counts as stalled and is named in the log",
+    ),
     optional(
         RESPONSE_BODY_MAX_BYTES,
         "4194304",

@@ -90,6 +90,7 @@ fn wrong_values_are_named_with_their_variable() {
         ("DRAIN_SECONDS", "-1"),
         ("REVOKE_DRAIN_SECONDS", "301"),
         ("RESOLVE_INTERVAL_SECONDS", "0"),
+        ("STALL_AFTER_SECONDS", "0"),
         ("RESPONSE_BODY_MAX_BYTES", "1"),
     ] {
         let (env, report) = read(&[(name, value)]);
@@ -110,6 +111,7 @@ fn good_values_arrive() {
         ("DRAIN_SECONDS", "0"),
         ("REVOKE_DRAIN_SECONDS", "1"),
         ("RESOLVE_INTERVAL_SECONDS", "5"),
+        ("STALL_AFTER_SECONDS", "3"),
         ("RESPONSE_BODY_MAX_BYTES", "1024"),
     ]);
     assert_eq!(report.findings(), []);
@@ -120,6 +122,7 @@ fn good_values_arrive() {
     assert_eq!(env.backoff_jitter_percent, 25);
     assert_eq!(env.dead_letter_on_failure, OnLastFailure::Hold);
     assert_eq!((env.drain, env.revoke_drain), (Duration::ZERO, Duration::from_secs(1)));
+    assert_eq!(env.stall_after, Duration::from_secs(3));
     assert_eq!((env.resolve_interval, env.response_body_max), (Duration::from_secs(5), 1024));
 }
 

@@ -82,6 +82,7 @@ impl Groups {
                 committed: None,
                 sent: None,
                 stall: Stall::new(now),
+                told_stalled: false,
             });
             let (egress, plan) = (member.seat.clone(), member.plan.clone());
             opened.push((shard, LaneSeat { egress, plan, link, queue }));

@@ -54,6 +54,8 @@ pub(super) struct LaneEntry {
     /// What the commit under way carries.
     pub(super) sent: Option<i64>,
     pub(super) stall: Stall,
+    /// Said in the log to be stalled.
+    pub(super) told_stalled: bool,
 }
 
 /// When the shard last took records, for a partition that nobody polls.

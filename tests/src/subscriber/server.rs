@@ -29,8 +29,9 @@ struct Shared {
 }
 
 impl Listener {
-    pub(super) fn start(endpoints: Arc<Endpoints>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port of loopback");
+    /// On any port of `host` for 0.
+    pub(super) fn start(endpoints: Arc<Endpoints>, host: Ipv4Addr, port: u16) -> Self {
+        let listener = TcpListener::bind((host, port)).expect("a port of loopback");
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared::default());
         let taking = Arc::clone(&shared);

@@ -10,4 +10,5 @@ mod commits;
 mod groups;
 mod lanes;
 mod runs;
+mod stalls;
 mod subscribers;

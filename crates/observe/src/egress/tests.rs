@@ -140,7 +140,7 @@ fn one_of_two_with_the_same_reference_takes_only_its_own_along() {
     for meters in [&one, &two] {
         meters.dispatched(&meters.event("t"), Some(200), 1);
         meters.attempts_in_flight(Target::Subscriber, 1);
-        meters.records_in_flight(1);
+        meters.begun();
         meters.skipped(3);
     }
     let name = [("kn_kafkachannel_name", "ch")];
