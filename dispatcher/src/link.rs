@@ -7,12 +7,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use millrace_shard::{Inbox, Mailbox, MailboxSeat, TrySendError, mailbox};
 
 use crate::groups::Word;
+use crate::sync::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::steps::Stalled;
 
 /// Nothing to commit yet.
@@ -91,15 +91,22 @@ pub(crate) enum Nudged {
 
 impl Nudges {
     pub(crate) fn new() -> io::Result<(Arc<Nudges>, NudgesSeat)> {
-        let (list, seat) = mailbox(NUDGES)?;
+        Self::of(NUDGES)
+    }
+
+    /// With room for so many.
+    pub(crate) fn of(room: usize) -> io::Result<(Arc<Nudges>, NudgesSeat)> {
+        let (list, seat) = mailbox(room)?;
         let nudges = Arc::new(Nudges { list, overflow: AtomicBool::new(false) });
         Ok((nudges.clone(), NudgesSeat { seat, nudges }))
     }
 
     fn push(&self, link: Arc<Link>) {
-        if let Err(TrySendError::Full(_)) = self.list.try_send(link) {
-            // The shard has thousands of nudges before it and so sees this flag.
-            self.overflow.store(true, Ordering::SeqCst);
+        if let Err(TrySendError::Full(link)) = self.list.try_send(link) {
+            self.overflow.swap(true, Ordering::AcqRel);
+            // The shard may have emptied the list before the flag was up, and would sleep over it.
+            // If the list is still full, what stands there makes it look at the flag.
+            let _ = self.list.try_send(link);
         }
     }
 }
@@ -114,8 +121,8 @@ impl NudgesInbox {
     pub(crate) async fn next(&mut self) -> Option<Nudged> {
         let link = self.inbox.recv().await?;
         // Lowered before the shard looks: what comes from now on nudges again.
-        link.nudged.store(false, Ordering::SeqCst);
-        if self.nudges.overflow.swap(false, Ordering::SeqCst) {
+        link.lower();
+        if self.nudges.overflow.swap(false, Ordering::AcqRel) {
             return Some(Nudged::All);
         }
         Some(Nudged::One(link))
@@ -161,14 +168,15 @@ impl Link {
 
     /// Makes the owning shard look at this partition. From any thread; never blocks.
     pub(crate) fn nudge(self: &Arc<Self>) {
-        if !self.nudged.swap(true, Ordering::SeqCst) {
+        if !self.nudged.swap(true, Ordering::AcqRel) {
             self.nudges.push(self.clone());
         }
     }
 
-    /// To be called when all partitions of a shard are looked at because a list was full.
+    /// To be called before the partition is looked at. A read-modify-write, so that the look sees
+    /// what came before a nudge that found the flag up.
     pub(crate) fn lower(&self) {
-        self.nudged.store(false, Ordering::SeqCst);
+        self.nudged.swap(false, Ordering::AcqRel);
     }
 
     pub(crate) fn order(&self) -> Order {

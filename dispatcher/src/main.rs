@@ -25,6 +25,7 @@ mod replies;
 mod seat;
 mod shard;
 mod steps;
+mod sync;
 mod webclient;
 
 use std::process::ExitCode;

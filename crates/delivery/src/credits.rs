@@ -4,11 +4,11 @@ mod line;
 
 use std::cell::Cell;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use thiserror::Error;
 
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering::SeqCst};
 use line::Line;
 
 /// Called, from any thread, when it makes sense to ask for credits again. It must not block.

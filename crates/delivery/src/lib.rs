@@ -13,6 +13,7 @@ mod poll_interval;
 mod rate;
 mod retry;
 mod retry_after;
+mod sync;
 mod verdict;
 
 pub use course::{Course, Fate, Hold, Loss, Outcome, Plan, Step, Target};

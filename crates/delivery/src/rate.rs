@@ -1,7 +1,8 @@
 //! A token bucket that shards share: how many records an ordered egress may take per second.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// Capacity and refill per second are both `max.poll.records * max(1, vReplicas)` (8.3). Unlike
 /// Java's it consumes what is taken (W2). The clock is passed in: nanoseconds of one monotonic clock

@@ -8,8 +8,9 @@
 //! There is no waiting here: whoever gets [`OverBudget::Full`] tries again after a report, or after
 //! a few milliseconds, since the room may be given back by another shard.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+use crate::sync::{AtomicU64, Mutex, Ordering::Relaxed};
 
 /// The budget of a process. Cheap to clone; reserving takes no lock.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ impl Shared {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.shared.guaranteed.used.fetch_sub(*self.used.get_mut(), Relaxed);
+        self.shared.guaranteed.used.fetch_sub(self.used.load(Relaxed), Relaxed);
         self.shared.change_clusters(|count| count.saturating_sub(1));
     }
 }

@@ -60,6 +60,7 @@ pub mod properties;
 pub mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod sync;
 mod topic;
 
 pub use consumer::reaper::wait_for_consumers;

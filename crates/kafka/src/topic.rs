@@ -1,10 +1,10 @@
 //! A topic as the shard sees it, and the choice of the partition for records without a key.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::properties::Partitioner;
+use crate::sync::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// How partitions are chosen (receiver.md 4.1, platform.md 4.2 `partitioner.class`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

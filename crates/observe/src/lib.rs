@@ -27,6 +27,7 @@ mod page;
 mod process;
 mod registry;
 mod series;
+mod sync;
 mod types;
 mod writer;
 

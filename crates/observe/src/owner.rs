@@ -1,9 +1,10 @@
 //! Who series belong to: a resource, whose series vanish with it (receiver.md 9.2, R154).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use hashbrown::HashSet;
+
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering::Relaxed};
 
 /// Longer event types are counted as `unknown`: a label is kept for as long as the resource lives.
 const EVENT_TYPE_BYTES_MAX: usize = 512;

@@ -9,13 +9,13 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::{io, iter};
 
 use crossbeam_utils::CachePadded;
 
 use crate::mailbox::{Mailbox, MailboxSeat, mailbox};
 use crate::spawn::ShardId;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
 
 /// Connections on their way to one shard; beyond it the accepting shard keeps them.
 const HANDED_OVER_MAX: usize = 1_024;

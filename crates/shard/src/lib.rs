@@ -24,6 +24,7 @@ pub mod outgoing;
 mod panic;
 pub mod politeness;
 pub mod spawn;
+mod sync;
 mod sys;
 pub mod testing;
 pub mod topology;

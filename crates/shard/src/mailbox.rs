@@ -5,15 +5,20 @@
 //!
 //! No wake-up is lost: the sender pushes and then raises the flag, the receiver lowers the flag
 //! and then looks again. Whichever of the two comes second sees the other's work: a push before
-//! the lowering is found by the second look, a push after it finds the flag down and sends.
+//! the lowering is found by the second look, a push after it finds the flag down and sends. For
+//! that, both change the flag by a read-modify-write: a lowering that only stored would not have
+//! to see what came before a raising that it overwrites.
+//!
+//! Nothing stays behind in a mailbox whose receiver has gone, in the same way: the receiver says
+//! that it goes, touches the flag and empties the queue; a sender that touches the flag later sees
+//! it gone, and empties the queue itself.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 
+use crate::sync::{ArrayQueue, AtomicBool, Ordering};
 use crate::wake::{PendingReader, WakePair, WakeReader, WakeWriter};
 
 /// Makes a mailbox for at most `capacity` messages (at least 1): the sending side, and the seat
@@ -34,6 +39,12 @@ struct Core<T> {
     /// A wake-up is on its way, or the receiver is awake and will look at the queue.
     raised: CachePadded<AtomicBool>,
     closed: AtomicBool,
+}
+
+impl<T> Core<T> {
+    fn empty(&self) {
+        while self.queue.pop().is_some() {}
+    }
 }
 
 /// Why a message was not taken; it comes back.
@@ -69,14 +80,17 @@ impl<T> Clone for Mailbox<T> {
 }
 
 impl<T: Send> Mailbox<T> {
-    /// Sends without waiting.
+    /// Sends without waiting. A message that was taken is received, or dropped with the receiver.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         if self.core.closed.load(Ordering::Acquire) {
             return Err(TrySendError::Closed(message));
         }
         self.core.queue.push(message).map_err(TrySendError::Full)?;
-        if !self.core.raised.swap(true, Ordering::SeqCst) {
+        if !self.core.raised.swap(true, Ordering::AcqRel) {
             self.writer.wake();
+        }
+        if self.core.closed.load(Ordering::Relaxed) {
+            self.core.empty();
         }
         Ok(())
     }
@@ -122,7 +136,7 @@ impl<T: Send> Inbox<T> {
             if let Some(message) = self.try_recv() {
                 return Some(message);
             }
-            self.core.raised.store(false, Ordering::SeqCst);
+            self.core.raised.swap(false, Ordering::AcqRel);
             if let Some(message) = self.try_recv() {
                 return Some(message);
             }
@@ -143,7 +157,8 @@ impl<T: Send> Inbox<T> {
 impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
         self.core.closed.store(true, Ordering::Release);
-        while self.core.queue.pop().is_some() {}
+        self.core.raised.swap(true, Ordering::AcqRel);
+        self.core.empty();
     }
 }
 

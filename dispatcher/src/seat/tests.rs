@@ -1,10 +1,10 @@
 //! Lanes of several shards that share a bound, against a naive model.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::*;
 use crate::groups;
-use crate::link::Nudges;
+use crate::link::{Link, Nudges};
 
 /// Nobody hears its nudges; that it was nudged shows all the same. All share one place for them,
 /// as each would be an open file.

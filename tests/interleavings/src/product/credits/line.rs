@@ -1,0 +1,1 @@
+../../../../../crates/delivery/src/credits/line.rs

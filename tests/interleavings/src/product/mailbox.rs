@@ -1,0 +1,1 @@
+../../../../crates/shard/src/mailbox.rs

@@ -1,0 +1,1 @@
+../../../../crates/observe/src/owner.rs

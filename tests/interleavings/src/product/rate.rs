@@ -1,0 +1,1 @@
+../../../../crates/delivery/src/rate.rs

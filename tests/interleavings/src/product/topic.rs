@@ -1,0 +1,1 @@
+../../../../crates/kafka/src/topic.rs
