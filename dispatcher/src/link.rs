@@ -12,8 +12,8 @@ use std::sync::mpsc::Sender;
 use millrace_shard::{Inbox, Mailbox, MailboxSeat, TrySendError, mailbox};
 
 use crate::groups::Word;
-use crate::sync::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::steps::Stalled;
+use crate::sync::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// Nothing to commit yet.
 const NOTHING: i64 = -1;
