@@ -58,9 +58,9 @@ mod murmur2;
 mod producer;
 pub mod properties;
 pub mod statistics;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod sync;
 mod topic;
 
 pub use consumer::reaper::wait_for_consumers;
