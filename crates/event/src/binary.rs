@@ -105,21 +105,12 @@ impl<'a> Attributes<'a> {
         value: &'a [u8],
         scratch: &mut Scratch,
     ) -> Result<(), EventError> {
-        // A fixed length is lowered in a few vector operations.
-        let mut lower = [0; LONGEST_ATTRIBUTE.next_multiple_of(16)];
-        if let Some(start) = lower.get_mut(..name.len()) {
-            start.copy_from_slice(name);
-            lower.make_ascii_lowercase();
-            let lower = lower.get(..name.len()).unwrap_or_default();
-            // The first copy has decided the mode; further ones are ignored.
-            if lower == b"specversion" {
-                self.slots.specversion.get_or_insert(value);
-                return Ok(());
-            }
-            if let Some(slot) = self.slots.slot(lower) {
-                *slot = Some(value);
-                return Ok(());
-            }
+        // The first copy of the version has decided the mode; further ones are ignored.
+        let first_version = self.slots.specversion;
+        if let Some(slot) = self.slots.slot_in_any_case(name) {
+            *slot = Some(value);
+            self.slots.specversion = first_version.or(self.slots.specversion);
+            return Ok(());
         }
         self.push_extension(name, value, scratch)
     }
@@ -167,5 +158,3 @@ impl<'a> Attributes<'a> {
         })
     }
 }
-
-const LONGEST_ATTRIBUTE: usize = "datacontentencoding".len();

@@ -77,6 +77,26 @@ impl<T> Slots<T> {
         })
     }
 
+    /// As [`slot`](Self::slot), in any case. The length tells nearly all names apart, and nearly all
+    /// come in lower case, so that two comparisons at most are made.
+    #[inline]
+    pub(crate) fn slot_in_any_case(&mut self, name: &[u8]) -> Option<&mut Option<T>> {
+        let is = |lower: &[u8]| name == lower || name.eq_ignore_ascii_case(lower);
+        Some(match name.len() {
+            2 if is(b"id") => &mut self.id,
+            4 if is(b"type") => &mut self.event_type,
+            4 if is(b"time") => &mut self.time,
+            6 if is(b"source") => &mut self.source,
+            7 if is(b"subject") => &mut self.subject,
+            9 if is(b"schemaurl") => &mut self.schemaurl,
+            10 if is(b"dataschema") => &mut self.dataschema,
+            11 if is(b"specversion") => &mut self.specversion,
+            15 if is(b"datacontenttype") => &mut self.datacontenttype,
+            19 if is(b"datacontentencoding") => &mut self.datacontentencoding,
+            _ => return None,
+        })
+    }
+
     /// Takes the values whose names are extensions in this version: `schemaurl` and
     /// `datacontentencoding` belong to 0.3, `dataschema` to 1.0.
     pub(crate) fn take_foreign(&mut self, version: SpecVersion) -> [(&'static str, Option<T>); 2] {
@@ -173,4 +193,37 @@ impl<'a> Draft<'a> {
 
 fn check_uri(attribute: &'static str, value: &str) -> Result<(), EventError> {
     uri::check(value).map_err(|why| EventError::Uri { attribute, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_a_slot_lead_to_the_same() {
+        for name in [
+            "specversion",
+            "id",
+            "source",
+            "type",
+            "subject",
+            "time",
+            "dataschema",
+            "schemaurl",
+            "datacontenttype",
+            "datacontentencoding",
+            "ids",
+            "timer",
+            "tenant",
+            "",
+            "specversio",
+        ] {
+            let mut slots = Slots::<()>::default();
+            let exact = slots.slot(name.as_bytes()).map(std::ptr::from_mut);
+            for spelling in [name.to_owned(), name.to_uppercase(), name.replacen('t', "T", 1)] {
+                let found = slots.slot_in_any_case(spelling.as_bytes()).map(std::ptr::from_mut);
+                assert_eq!(found, exact, "{spelling}");
+            }
+        }
+    }
 }

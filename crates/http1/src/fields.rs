@@ -31,7 +31,9 @@ impl Fields {
     #[inline]
     pub(crate) fn take(&mut self, buf: &[u8], name: &[u8], value: &[u8]) -> Result<(), Refusal> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.take_host(buf, value),
+            4 if matches!(name, b"host" | b"Host") || name.eq_ignore_ascii_case(b"host") => {
+                self.take_host(buf, value)
+            }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.take_expect(value);
                 Ok(())
@@ -40,7 +42,10 @@ impl Fields {
                 self.connection.take(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+            // Nearly always in one of two spellings; comparing without case goes byte by byte.
+            14 if matches!(name, b"content-length" | b"Content-Length")
+                || name.eq_ignore_ascii_case(b"content-length") =>
+            {
                 self.framing.content_length(value)
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {

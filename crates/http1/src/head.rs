@@ -3,7 +3,7 @@
 
 use std::{mem, slice};
 
-use crate::classes::{is_token, is_value};
+use crate::classes::{is_token, is_value, token_length, value_length};
 use crate::encode::Ending;
 use crate::fields::{Fields, Meaning};
 use crate::request_line::{RequestLine, split_once};
@@ -61,6 +61,40 @@ impl Entry {
     }
 }
 
+/// A header line that [`Entry::read`] would take, found in one pass over its bytes.
+pub(crate) struct GoodLine<'b> {
+    pub(crate) entry: Entry,
+    pub(crate) name: &'b [u8],
+    pub(crate) value: &'b [u8],
+    /// Without its end.
+    pub(crate) content_bytes: usize,
+    /// Where the next line starts.
+    pub(crate) next: usize,
+}
+
+impl<'b> GoodLine<'b> {
+    /// The line that starts at `start`. `None` if it is not whole, or not flawless: then it is to be
+    /// looked at as any other.
+    #[inline]
+    pub(crate) fn at(buf: &'b [u8], start: usize) -> Option<Self> {
+        let line = buf.get(start..)?;
+        let name_bytes = token_length(line);
+        let (name, rest) = line.split_at_checked(name_bytes)?;
+        let [b':', rest @ ..] = rest else { return None };
+        let value_bytes = value_length(rest);
+        let (value, [b'\r', b'\n', ..]) = rest.split_at_checked(value_bytes)? else { return None };
+        if name_bytes == 0 {
+            return None;
+        }
+        // All of it lies in the buffer, so no sum can overflow.
+        let content_bytes = name_bytes.wrapping_add(1).wrapping_add(value_bytes);
+        let next = start.wrapping_add(content_bytes).wrapping_add(2);
+        let value = trim_blanks(value);
+        let entry = Entry { name: Span::of(buf, name).ok()?, value: Span::of(buf, value).ok()? };
+        Some(Self { entry, name, value, content_bytes, next })
+    }
+}
+
 impl Head {
     /// An empty head, to be filled by [`Head::parse`].
     pub fn new() -> Self {
@@ -100,6 +134,9 @@ impl Head {
 
     /// Reads the lines that are complete, up to the empty one.
     fn read_lines(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+        if self.scan.line_seen {
+            self.read_good_headers(buf, limits)?;
+        }
         let from = self.scan.at;
         for found in memchr::memchr_iter(b'\n', buf.get(from..).unwrap_or_default()) {
             let line_feed = from.saturating_add(found);
@@ -116,6 +153,9 @@ impl Head {
             } else if !content.is_empty() {
                 self.line = RequestLine::parse(buf, content)?;
                 self.scan.line_seen = true;
+                self.scan.line_start = next;
+                self.scan.at = next;
+                return self.read_lines(buf, limits);
             } else if self.scan.line_start == 0 {
                 // One empty line is tolerated, as RFC 9112 2.2 asks.
             } else {
@@ -127,6 +167,27 @@ impl Head {
         self.check_length(line.strip_suffix(b"\r").unwrap_or(line), limits)?;
         self.scan.at = buf.len();
         Ok(None)
+    }
+
+    /// Reads header lines in one pass each, as long as they are whole and flawless; the first that is
+    /// not, and the empty one, are left to be judged. A line that was looked at before is left, too:
+    /// looking twice at each byte that comes would cost time in their square.
+    #[inline]
+    fn read_good_headers(&mut self, buf: &[u8], limits: &Limits) -> Result<(), Refusal> {
+        while self.scan.at == self.scan.line_start {
+            let Some(good) = GoodLine::at(buf, self.scan.at) else { return Ok(()) };
+            let headers_bytes = self.scan.headers_bytes.saturating_add(good.content_bytes);
+            if headers_bytes > limits.headers_bytes_max || self.entries.len() >= limits.headers_max
+            {
+                return Ok(());
+            }
+            self.entries.push(good.entry);
+            self.fields.take(buf, good.name, good.value)?;
+            self.scan.headers_bytes = headers_bytes;
+            self.scan.at = good.next;
+            self.scan.line_start = good.next;
+        }
+        Ok(())
     }
 
     /// Bounds a line, complete or not.
@@ -161,7 +222,12 @@ impl Head {
 
 /// Without blanks and tabs around; other bytes that some take for blanks stay and are judged.
 #[inline]
-fn trim_blanks(mut value: &[u8]) -> &[u8] {
+fn trim_blanks(value: &[u8]) -> &[u8] {
+    // One blank before and none behind, as nearly always.
+    if let [b' ', b'!'..=b'~', .., b'!'..=b'~'] = value {
+        return value.get(1..).unwrap_or_default();
+    }
+    let mut value = value;
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }

@@ -10,7 +10,7 @@
 
 use crate::fields::ConnectionOptions;
 use crate::framing::FramingFields;
-use crate::head::Entry;
+use crate::head::{Entry, GoodLine};
 use crate::request_line::split_once;
 use crate::{Headers, Limits, Refusal, ResponseFraming, Version, classes};
 
@@ -129,6 +129,9 @@ impl ResponseHead {
     }
 
     fn read_lines(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, BadResponse> {
+        if self.scan.line_seen {
+            self.read_good_headers(buf, limits)?;
+        }
         let from = self.scan.at;
         for found in memchr::memchr_iter(b'\n', buf.get(from..).unwrap_or_default()) {
             let line_feed = from.saturating_add(found);
@@ -145,6 +148,9 @@ impl ResponseHead {
             } else {
                 self.read_status_line(content)?;
                 self.scan.line_seen = true;
+                self.scan.line_start = next;
+                self.scan.at = next;
+                return self.read_lines(buf, limits);
             }
             self.scan.line_start = next;
         }
@@ -152,6 +158,25 @@ impl ResponseHead {
         self.check_start_and_length(line.strip_suffix(b"\r").unwrap_or(line), limits)?;
         self.scan.at = buf.len();
         Ok(None)
+    }
+
+    /// As of a request's head: lines that are whole and flawless, in one pass each.
+    #[inline]
+    fn read_good_headers(&mut self, buf: &[u8], limits: &Limits) -> Result<(), BadResponse> {
+        while self.scan.at == self.scan.line_start {
+            let Some(good) = GoodLine::at(buf, self.scan.at) else { return Ok(()) };
+            let headers_bytes = self.scan.headers_bytes.saturating_add(good.content_bytes);
+            if headers_bytes > limits.headers_bytes_max || self.entries.len() >= limits.headers_max
+            {
+                return Ok(());
+            }
+            self.entries.push(good.entry);
+            self.fields.take(good.name, good.value)?;
+            self.scan.headers_bytes = headers_bytes;
+            self.scan.at = good.next;
+            self.scan.line_start = good.next;
+        }
+        Ok(())
     }
 
     /// Bounds a line, complete or not; other protocols are refused at their first byte.

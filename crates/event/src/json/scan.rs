@@ -3,6 +3,8 @@
 //! It checks syntax only. Whether the bytes are UTF-8 is the caller's to check over the whole
 //! span at once; all structure is ASCII, so a span never cuts a character.
 
+use wide::u8x16;
+
 use super::{Kind, NESTING_MAX, Value};
 
 /// Where and why the text is not JSON.
@@ -280,30 +282,22 @@ impl Open {
     }
 }
 
-/// How many bytes pass before a quote, a backslash or a control character.
+/// How many bytes pass before a quote, a backslash or a control character. Sixteen at a time.
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    let mut rest = bytes;
-    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let found = special_bytes(u64::from_le_bytes(*chunk));
+    let (blocks, tail) = bytes.as_chunks();
+    for (at, block) in blocks.iter().enumerate() {
+        let found = special_bytes(u8x16::new(*block)).to_bitmask();
         if found != 0 {
-            return length + (found.trailing_zeros() / 8) as usize;
+            return at * 16 + found.trailing_zeros() as usize;
         }
-        length += 8;
-        rest = after;
     }
-    let tail = rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-    length + tail.unwrap_or(rest.len())
+    let special = |byte: &u8| *byte < 0x20 || matches!(*byte, b'"' | b'\\');
+    blocks.len() * 16 + tail.iter().position(special).unwrap_or(tail.len())
 }
 
-/// Sets the high bit of each byte that ends a plain run; only the lowest set bit is exact, as a
-/// borrow may spill upwards, and only the lowest is used.
-fn special_bytes(word: u64) -> u64 {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word;
-    let quote = zero_in(word ^ (LOW * b'"' as u64));
-    let backslash = zero_in(word ^ (LOW * b'\\' as u64));
-    let control = word.wrapping_sub(LOW * 0x20) & !word;
-    (quote | backslash | control) & HIGH
+/// Marks each byte that ends a plain run.
+#[inline]
+fn special_bytes(block: u8x16) -> u8x16 {
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    control | block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'))
 }
