@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::ops::Sub;
+use std::ops::{Add, Sub};
 
 use rustix::param::clock_ticks_per_second;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -76,6 +76,14 @@ impl Cpu {
     pub fn per(self, events: u64) -> Self {
         let share = |us: f64| if events == 0 { 0.0 } else { us / events as f64 };
         Self { user_us: share(self.user_us), system_us: share(self.system_us) }
+    }
+}
+
+impl Add for Cpu {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { user_us: self.user_us + other.user_us, system_us: self.system_us + other.system_us }
     }
 }
 

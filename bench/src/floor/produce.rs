@@ -133,7 +133,7 @@ fn wait(wake: &std::os::unix::net::UnixStream, deadline: Option<Instant>) -> std
     }
 }
 
-/// Writes so many records, as fast as it goes, for those who consume.
+/// Writes so many records, as fast as it goes, for those who consume; evenly, in bursts of 64.
 pub(crate) fn fill(
     bootstrap: &str,
     topic: &str,
@@ -148,7 +148,9 @@ pub(crate) fn fill(
     let (mut done, mut failed) = (0_u64, None);
     let mut sent = 0_u64;
     while done < records {
-        while sent < records && sent - done < 2_000 {
+        // Only once the partitions are known are records spread over them.
+        let ahead = if done == 0 { 1 } else { 2_000 };
+        while sent < records && sent - done < ahead {
             if sent.is_multiple_of(64) {
                 handle.rotate();
             }

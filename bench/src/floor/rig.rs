@@ -17,7 +17,7 @@ use crate::latency::Summary;
 use crate::load::{self, LoadFigures, Plan, Shape};
 use crate::products::Product;
 use crate::started::{free_port, spawn_on};
-use crate::usage;
+use crate::usage::{self, Cpu};
 
 const WITHIN: Duration = Duration::from_secs(60);
 /// Where the receiving parts write.
@@ -245,8 +245,9 @@ impl Rig {
         Ok((product.program.pid(), Box::new(product)))
     }
 
-    /// Starts something that delivers all records of the topic to the fixed server, and measures it
-    /// from the first tenth on, when it has found its partitions and its pace, to the end.
+    /// Starts something that delivers all records of the topic to the fixed server. When it has
+    /// delivered them it has found its partitions and its pace; from then on the topic is filled
+    /// again and again, and what is measured is the time from full to empty.
     fn drain(
         &mut self,
         topic: &str,
@@ -256,25 +257,34 @@ impl Rig {
         let before = self.answered.load(Ordering::Relaxed);
         let delivered = || self.answered.load(Ordering::Relaxed).saturating_sub(before);
         let (pid, kept) = start(self, &group)?;
-        let give_up = Instant::now() + WITHIN;
-        let wait_for = |count: u64| -> Result<(), Box<dyn Error>> {
-            while delivered() < count {
+        let mut due = 0_u64;
+        let mut wait_for_all = |more: u64| -> Result<(), Box<dyn Error>> {
+            due += more;
+            let give_up = Instant::now() + WITHIN;
+            while delivered() < due {
                 if Instant::now() > give_up {
-                    return Err(format!("{} of {records} were delivered", delivered()).into());
+                    return Err(format!("{} of {due} were delivered", delivered()).into());
                 }
                 thread::sleep(Duration::from_micros(500));
             }
             Ok(())
         };
-        wait_for(records / 10)?;
-        let (first, cpu, began) = (delivered(), usage::cpu_of(pid)?, clock::now_ns());
-        wait_for(records)?;
-        let (events, ended) = (delivered() - first, clock::now_ns());
+        wait_for_all(records)?;
+        let (mut events, mut nanos, mut cpu) = (0_u64, 0_u64, Cpu::default());
+        let enough = load::nanos(self.arguments.duration);
+        while nanos < enough {
+            produce::fill(&self.bootstrap(), topic, records, self.arguments.size as usize)?;
+            let (first, used, began) = (delivered(), usage::cpu_of(pid)?, clock::now_ns());
+            wait_for_all(records)?;
+            events += delivered() - first;
+            nanos += clock::now_ns() - began;
+            cpu = cpu + (usage::cpu_of(pid)? - used);
+        }
         let figures = PartFigures {
             events,
             failed: 0,
-            seconds: (ended - began) as f64 / 1e9,
-            cpu: usage::cpu_of(pid)? - cpu,
+            seconds: nanos as f64 / 1e9,
+            cpu,
             latency: Summary::default(),
             peak_rss_kib: usage::peak_rss_kib(pid),
         };
