@@ -16,6 +16,15 @@ target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'kill "${dispatcher:-}" "${floor:-}" 2>/dev/null || true; tests/kafka.sh stop "$work/kafka" --kill || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
+within() { # SECONDS COMMAND...: repeats it until it succeeds
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$until" ] || { echo "After a long wait still not so: $*" >&2; tail -n 5 "$work"/*.log >&2 || true; exit 1; }
+    sleep 0.05
+  done
+}
+
 bootstrap=$(tests/kafka.sh start --parent $$ --auto-create --set "num.partitions=$partitions" "$work/kafka" | sed -n 's/^bootstrap.servers=//p')
 sink=$((20000 + RANDOM % 12000))
 "$target/bench" part serve --port "$sink" > /dev/null 2>&1 &
@@ -53,10 +62,10 @@ delivered() {
 }
 ticks() { awk '{print $14 + $15}' "/proc/$dispatcher/stat"; }
 now() { date +%s%N; }
-until [ "$(delivered)" != 0 ] && [ "$(delivered)" != "" ]; do sleep 0.02; done
-until [ "$(delivered)" -ge $((events / 10)) ]; do sleep 0.05; done
+reached() { [ "$(delivered)" -ge "$1" ] 2> /dev/null; }
+within 60 reached $((events / 10))
 first=$(delivered) began=$(now) before=$(ticks)
-until [ "$(delivered)" -ge $((events * 9 / 10)) ]; do sleep 0.05; done
+within 300 reached $((events * 9 / 10))
 last=$(delivered) ended=$(now) after=$(ticks)
 grep -h -o '"driver":"[a-z_]*"' "$work/dispatcher.log" | head -1
 awk -v n=$((last - first)) -v ns=$((ended - began)) -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" \

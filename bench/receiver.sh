@@ -18,9 +18,18 @@ target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'kill "${receiver:-}" "${kafka:-}" "${floor:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
+within() { # SECONDS COMMAND...: repeats it until it succeeds
+  local until=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$until" ] || { echo "After a long wait still not so: $*" >&2; tail -n 5 "$work"/*.log >&2 || true; exit 1; }
+    sleep 0.05
+  done
+}
+
 taskset -c 1 "$target/embedded-kafka" --topic load:12 > "$work/kafka.out" 2>/dev/null &
 kafka=$!
-until grep -q bootstrap.servers "$work/kafka.out"; do sleep 0.05; done
+within 30 grep -q bootstrap.servers "$work/kafka.out"
 bootstrap=$(sed -n 's/^bootstrap.servers=//p' "$work/kafka.out")
 
 mkdir -p "$work"/{contract,config,observability,features}
@@ -39,7 +48,7 @@ env INGRESS_PORT=$port INGRESS_TLS_PORT=0 LIVENESS_PROBE_PATH=/healthz READINESS
   CONFIG_FEATURES_PATH="$work/features" WAIT_STARTUP_SECONDS=8 DRAIN_GRACE_SECONDS=0 SHARDS=1 \
   taskset -c 0 "$target/receiver" > "$work/receiver.log" 2>&1 &
 receiver=$!
-until curl -fs "http://127.0.0.1:$port/readyz" > /dev/null; do sleep 0.05; done
+within 30 curl -fs -o /dev/null "http://127.0.0.1:$port/readyz"
 
 load() { taskset -c 1 wrk -t1 -c"$connections" -d"$2"s --latency -s bench/binary-event.lua "http://127.0.0.1:$1/ns/load"; }
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
