@@ -1,4 +1,4 @@
-//! One record from Kafka to its fate: decode, filter, then the course that its answers take.
+//! One record that was looked at to its fate: the course that its answers take.
 //!
 //! The order of steps is `millrace_delivery::Course`'s; the requests are written by `outgoing`; here
 //! they meet the pools, the clock and the numbers.
@@ -16,6 +16,7 @@ use millrace_shard::clock;
 use crate::edition::Edition;
 use crate::lane::Lane;
 use crate::outgoing::{self, Outgoing, Prepared};
+use crate::ready::Ready;
 use crate::replies::{self, ReplyEvent};
 
 static INVALID: KeyedLimit = KeyedLimit::new();
@@ -48,19 +49,14 @@ struct Delivery<'a> {
 
 /// Delivers a record; what it comes to is in the numbers, and told.
 /// `step` is its place among the lane's.
-pub(crate) async fn deliver(
-    lane: &Lane,
-    edition: &Edition,
-    message: &Message,
-    step: usize,
-) -> Fate {
-    let begun = clock::now_us();
-    let prepared = outgoing::prepare(lane, edition, message, None);
-    let filtered = clock::now_us();
+pub(crate) async fn deliver(lane: &Lane, ready: Ready, step: usize) -> Fate {
+    let Ready { edition, message, prepared, took } = ready;
+    let (edition, message) = (&*edition, &message);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (event, types) = match prepared {
         Prepared::Send(event, types) => (event, types),
         Prepared::Filtered(types) => {
-            edition.meters.processed(&types, millis(begun, filtered));
+            edition.meters.processed(&types, took_ms);
             return Fate::Filtered;
         }
         Prepared::Invalid(error) => {
@@ -72,7 +68,7 @@ pub(crate) async fn deliver(
             return Fate::Discarded;
         }
     };
-    edition.meters.processed(&types, millis(begun, filtered));
+    edition.meters.processed(&types, took_ms);
     let mut delivery = Delivery {
         lane,
         edition,
@@ -85,7 +81,7 @@ pub(crate) async fn deliver(
         status: None,
         trouble: String::new(),
     };
-    delivery.run(&types, filtered).await
+    delivery.run(&types, clock::now_us()).await
 }
 
 impl Delivery<'_> {

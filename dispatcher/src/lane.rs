@@ -6,8 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use millrace_delivery::{Fate, OffsetTracker, Received};
@@ -19,6 +22,7 @@ use crate::deliver;
 use crate::edition::Edition;
 use crate::link::{Link, Order};
 use crate::queued::Queued;
+use crate::ready::Ready;
 use crate::seat::{EgressSeat, ShardCredits};
 use crate::shard::{LaneSeat, Shard};
 use crate::steps::{Stalled, Steps};
@@ -47,6 +51,8 @@ pub(crate) struct Lane {
     credits: Option<Rc<ShardCredits>>,
     /// Records taken and not begun.
     queued: Queued,
+    /// The request of the record in flight is on its way: there is time for the next.
+    under_way: Cell<bool>,
     /// Something has changed that the lane's task should look at.
     news: LocalNotify,
     /// What is in flight is somebody else's now.
@@ -70,6 +76,7 @@ impl Lane {
             waits: Cell::new(false),
             moved_ms: Cell::new(clock::coarse_ms()),
             credits,
+            under_way: Cell::new(false),
             news: LocalNotify::new(),
             abandoned: LocalNotify::new(),
         });
@@ -129,19 +136,24 @@ impl Lane {
         self.link.finish();
     }
 
-    /// One record in flight, the next after its fate is settled (dispatcher.md 8.2).
+    /// One record in flight, the next after its fate is settled (dispatcher.md 8.2). Its request is
+    /// written meanwhile, so that it can go out at once.
     async fn take_one_by_one(self: &Rc<Self>, queue: &mut PartitionQueue) {
-        let mut taken = VecDeque::new();
+        let (mut taken, mut next) = (VecDeque::new(), None);
         let mut turn = 0_usize;
         while self.link.order() == Order::Run {
             self.moved(false);
             #[cfg(feature = "testing")]
             crate::hang::lane(&self.link).await;
             if self.in_flight.get() > 0 {
+                if next.is_none() && self.under_way.get() {
+                    next = taken.pop_front().map(|message| self.look_at(message));
+                }
                 self.news.notified().await;
                 continue;
             }
-            let Some(message) = taken.pop_front() else {
+            let ready = next.take().or_else(|| Some(self.look_at(taken.pop_front()?)));
+            let Some(ready) = ready else {
                 match self.seat.permits(self.seat.batch) {
                     Ok(room) => {
                         let found = self.poll(queue, room, &mut taken);
@@ -160,7 +172,8 @@ impl Lane {
                 continue;
             };
             self.queued.begun();
-            self.begin(message);
+            let offset = ready.message.offset();
+            self.begin(offset, |lane, edition| ready.by(lane, edition));
             give_way(&mut turn).await;
         }
     }
@@ -188,7 +201,8 @@ impl Lane {
                 continue;
             }
             for message in taken.drain(..) {
-                if !self.begin(message) {
+                let offset = message.offset();
+                if !self.begin(offset, |lane, edition| Ready::new(lane, edition, message)) {
                     credits.give_back(1);
                 }
                 give_way(&mut turn).await;
@@ -213,9 +227,16 @@ impl Lane {
         found
     }
 
+    fn look_at(&self, message: Message) -> Ready {
+        Ready::new(self, self.edition.borrow().clone(), message)
+    }
+
     /// Starts the delivery of a record; false when it is one that came before.
-    fn begin(self: &Rc<Self>, message: Message) -> bool {
-        let offset = message.offset();
+    fn begin(
+        self: &Rc<Self>,
+        offset: i64,
+        look: impl FnOnce(&Lane, Rc<Edition>) -> Ready + 'static,
+    ) -> bool {
         let received = self.tracker.borrow_mut().received(offset);
         let skipped = match received {
             Received::New { skipped } => skipped,
@@ -230,6 +251,7 @@ impl Lane {
             edition.meters.skipped(skipped);
         }
         self.in_flight.set(self.in_flight.get().saturating_add(1));
+        self.under_way.set(false);
         edition.meters.begun();
         let step = self.steps.begin(offset, clock::coarse_ms());
         self.publish();
@@ -237,12 +259,27 @@ impl Lane {
         spawn(async move {
             #[cfg(feature = "testing")]
             crate::hang::record(&lane.link).await;
-            let fate = deliver::deliver(&lane, &edition, &message, step).await;
+            let ready = look(&lane, edition.clone());
+            let delivery = pin!(deliver::deliver(&lane, ready, step));
+            let fate = lane.tell_under_way(delivery).await;
             lane.steps.end(step);
             edition.meters.ended(end_of(fate));
             lane.end(offset, count, fate);
         });
         true
+    }
+
+    /// Tells an ordered lane once the delivery waits for somebody else.
+    async fn tell_under_way(&self, mut delivery: Pin<&mut impl Future<Output = Fate>>) -> Fate {
+        let first = poll_fn(|cx| Poll::Ready(delivery.as_mut().poll(cx))).await;
+        if let Poll::Ready(fate) = first {
+            return fate;
+        }
+        if self.credits.is_none() {
+            self.under_way.set(true);
+            self.news.notify_one();
+        }
+        delivery.await
     }
 
     /// Offsets go back: the topic was made anew, or its log was cut (`auto.offset.reset`). These are
@@ -325,11 +362,11 @@ async fn give_way(turn: &mut usize) {
 
 /// Ends with the first of two waits. Both may be dropped at any time.
 async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
-    let mut one = std::pin::pin!(one);
-    let mut other = std::pin::pin!(other);
-    std::future::poll_fn(|cx| {
+    let mut one = pin!(one);
+    let mut other = pin!(other);
+    poll_fn(|cx| {
         if one.as_mut().poll(cx).is_ready() {
-            return std::task::Poll::Ready(());
+            return Poll::Ready(());
         }
         other.as_mut().poll(cx)
     })

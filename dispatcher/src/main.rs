@@ -21,6 +21,7 @@ mod link;
 mod outgoing;
 mod plan;
 mod queued;
+mod ready;
 mod replies;
 mod seat;
 mod shard;
