@@ -13,7 +13,7 @@ use millrace_observe::log::Flusher;
 use millrace_process::intake::{Intake, Newness};
 use millrace_process::signals;
 use millrace_process::{exit, metrics};
-use millrace_shard::{Drain, Pinning, Shards, StartOptions, Topology, mailbox};
+use millrace_shard::{Drain, Pinning, Shards, StartOptions, Topology, files, mailbox};
 
 use crate::check::Settings;
 use crate::env::OnLastFailure;
@@ -40,6 +40,9 @@ pub(crate) fn run(settings: Settings, healthy: Healthy, flusher: Flusher) -> Res
     let thread = signals::Control::new()?;
     let env = &settings.env;
     let registry = metrics::registry(&env.common, &settings.observability);
+    if let Err(error) = files::raise_limit() {
+        tracing::warn!(%error, "The limit of open files is not known.");
+    }
     let topology = Topology::detect(&env.common.shards, Pinning::Auto, SHARDS_MAX)?;
     let count = topology.shards.len();
     let polled = settings.consumer.as_ref().ok().and_then(|it| it.max_poll_records);

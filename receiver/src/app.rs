@@ -25,6 +25,7 @@ use crate::check::Settings;
 use crate::clients::ProducerFactory;
 use crate::control::{Control, Numbers};
 use crate::env::TooLargeStatus;
+use crate::files;
 use crate::housekeeping;
 use crate::http_options::HttpOptions;
 use crate::kafka_numbers::KafkaNumbers;
@@ -58,7 +59,8 @@ pub(crate) fn run(settings: Settings, flusher: Flusher) -> Result<(), Failure> {
     let count = topology.shards.len();
     let listeners = bind(&settings.http.listen(settings.env.ingress_port), count)?;
     let address = listeners.first().map(|listener| listener.address());
-    let (balance, balance_seats) = Balance::new(count, settings.env.connections_max)?;
+    let connections_max = files::connections_max(settings.env.connections_max, count);
+    let (balance, balance_seats) = Balance::new(count, connections_max)?;
     let (drain, drain_seats) = Drain::new(count)?;
     let mut mailboxes = Vec::with_capacity(count);
     let mut seats = Vec::with_capacity(count);

@@ -13,6 +13,7 @@ mod decide;
 mod deliveries;
 mod env;
 mod failure;
+mod files;
 mod housekeeping;
 mod http_options;
 mod ingest;

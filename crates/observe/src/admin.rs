@@ -1,6 +1,7 @@
 //! The metrics endpoint: one path, answered by hyper on the control thread (platform.md 8.1).
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,11 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
 /// After an accept that failed, most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// Kept open so that there are some when the process has no more: for the connection, for the kernel's
+/// files that a page reads, and one to be sure.
+const SPARE_FILES: usize = 3;
+/// For a connection that takes the spare files. Nobody else is served meanwhile.
+const SCARCE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the registry is told the time.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -94,7 +100,9 @@ async fn keep_time(registry: Registry) {
 
 async fn accept(listener: TcpListener, registry: Registry, path: Arc<str>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut spare = Spare(Vec::new());
     loop {
+        spare.fill();
         // Never closed, so this waits for a place and cannot fail.
         let Ok(place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {
@@ -103,9 +111,27 @@ async fn accept(listener: TcpListener, registry: Registry, path: Arc<str>) {
             }
             Err(error) => {
                 crate::limited!(warn, %error, "Metrics endpoint: cannot accept a connection.");
-                sleep(ACCEPT_PAUSE).await;
+                // A process without free files is one that somebody wants to look into.
+                spare.0.clear();
+                if let Ok(Ok((stream, _))) = timeout(ACCEPT_PAUSE, listener.accept()).await {
+                    let served = connection(stream, registry.clone(), path.clone(), place);
+                    drop(timeout(SCARCE_TIMEOUT, served).await);
+                } else {
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
+    }
+}
+
+/// Files held open for bad times.
+struct Spare(Vec<File>);
+
+impl Spare {
+    /// As far as there are any.
+    fn fill(&mut self) {
+        let missing = SPARE_FILES.saturating_sub(self.0.len());
+        self.0.extend((0..missing).map_while(|_| File::open("/dev/null").ok()));
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn serve(env: &CommonEnv, observability: &Observability, registry: Reg
     }
 }
 
-/// Says in metrics and in the log what runs: build, shards, their io driver.
+/// Says in metrics what runs: build, shards, their io driver.
 pub fn describe<T: Send + 'static>(
     registry: &Registry,
     shards: &Shards<T>,
@@ -51,6 +51,5 @@ pub fn describe<T: Send + 'static>(
             Driver::Epoll => "epoll",
         };
         registry.info(&IO_DRIVER, &[("driver", driver), ("reason", &report.reason)]);
-        tracing::info!(driver, reason = report.reason, "The shards' io driver.");
     }
 }

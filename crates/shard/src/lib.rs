@@ -17,6 +17,7 @@ pub mod clock;
 pub mod deadline;
 pub mod drain;
 pub mod driver;
+pub mod files;
 pub mod listen;
 pub mod local;
 pub mod mailbox;

@@ -97,6 +97,21 @@ pub(crate) fn memlock_limit() -> io::Result<Option<u64>> {
     Ok((limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur))
 }
 
+/// Raises the soft limit of open files to the hard one; gives what holds then.
+pub(crate) fn raise_open_files() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one rlimit to the given place.
+    let rc = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    if rc != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the kernel only reads one rlimit from the given place.
+    let rc = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    Ok(if rc == 0 { limit.rlim_cur } else { before })
+}
+
 /// Shuts a socket down for reading or for both directions; what waits on it then completes.
 pub(crate) fn shutdown(socket: RawFd, how: Shutdown) -> io::Result<()> {
     let how = if how == Shutdown::Read { libc::SHUT_RD } else { libc::SHUT_RDWR };
