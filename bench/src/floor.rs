@@ -5,11 +5,11 @@
 //! changes its speed changes it for all.
 
 mod consume;
-mod part;
+pub(crate) mod part;
 mod post;
-mod produce;
-mod record;
-mod rig;
+pub(crate) mod produce;
+pub(crate) mod record;
+pub(crate) mod rig;
 mod serve;
 
 use std::collections::BTreeMap;

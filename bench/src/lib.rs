@@ -9,6 +9,7 @@ pub mod compare;
 pub mod dispatcher;
 pub mod event;
 pub mod floor;
+pub mod goals;
 pub mod ids;
 pub mod latency;
 pub mod load;

@@ -18,6 +18,8 @@ pub struct Product {
 /// The path on which [`Product::receiver`] takes events.
 pub const LOAD_PATH: &str = "/bench/load";
 
+const CONTRACT: &str = "contract/data";
+
 /// What is set otherwise than shipped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -47,14 +49,22 @@ impl Product {
         cpus: &[usize],
         changes: &Changes,
     ) -> Result<Self, StartError> {
+        Self::receiver_of(&[broker("1", bootstrap, topic, LOAD_PATH)], cpus, changes)
+    }
+
+    /// A receiver with these resources, such as [`broker`] makes.
+    ///
+    /// # Errors
+    /// As [`Product::receiver`].
+    pub fn receiver_of(
+        resources: &[Value],
+        cpus: &[usize],
+        changes: &Changes,
+    ) -> Result<Self, StartError> {
         let port = free_port(0).map_err(named("looking for a free port"))?;
-        let ingress = json!({
-            "uid": "1", "topics": [topic], "bootstrapServers": bootstrap,
-            "ingress": { "path": LOAD_PATH }, "reference": reference("Broker"),
-        });
         let ready = |_: &Path| answers(port, "/readyz").is_some();
         let here = (port, cpus, changes);
-        Self::start("receiver", ingress, here, ready, |command, path| {
+        Self::start("receiver", resources, here, ready, |command, path| {
             command
                 .env("INGRESS_PORT", port.to_string())
                 .env("INGRESS_TLS_PORT", "0")
@@ -94,19 +104,23 @@ impl Product {
         cpus: &[usize],
         changes: &Changes,
     ) -> Result<Self, StartError> {
+        let egress = egress("2", group, ordered, destination);
+        Self::dispatcher_of(&[egresses("1", bootstrap, topic, vec![egress])], cpus, changes)
+    }
+
+    /// A dispatcher with these resources, such as [`egresses`] makes.
+    ///
+    /// # Errors
+    /// As [`Product::receiver`].
+    pub fn dispatcher_of(
+        resources: &[Value],
+        cpus: &[usize],
+        changes: &Changes,
+    ) -> Result<Self, StartError> {
         let port = free_port(0).map_err(named("looking for a free port"))?;
-        let egress = json!({
-            "uid": "1", "topics": [topic], "bootstrapServers": bootstrap,
-            "reference": reference("Broker"),
-            "egresses": [{
-                "uid": "2", "consumerGroup": group, "destination": destination,
-                "discardReply": {}, "deliveryOrder": if ordered { "ORDERED" } else { "UNORDERED" },
-                "reference": reference("Trigger"),
-            }],
-        });
         let ready = |path: &Path| path.join("healthy").exists();
         let here = (port, cpus, changes);
-        Self::start("dispatcher", egress, here, ready, |command, path| {
+        Self::start("dispatcher", resources, here, ready, |command, path| {
             command
                 .env("CONSUMER_CONFIG_FILE_PATH", path.join("config/consumer.properties"))
                 .env("WEBCLIENT_CONFIG_FILE_PATH", path.join("config/webclient.properties"))
@@ -117,12 +131,11 @@ impl Product {
 
     fn start(
         name: &'static str,
-        resource: Value,
+        resources: &[Value],
         (port, cpus, changes): (u16, &[usize], &Changes),
         ready: impl Fn(&Path) -> bool,
         more: impl FnOnce(&mut Command, &Path),
     ) -> Result<Self, StartError> {
-        let contract = json!({ "generation": "1", "resources": [resource] });
         let consumer = shipped::CONSUMER_PROPERTIES
             .replace("auto.offset.reset=latest", "auto.offset.reset=earliest");
         let changed = |file: &str, shipped: &str| changes.applied(file, shipped);
@@ -132,7 +145,7 @@ impl Product {
             _ => ("none", String::new()),
         };
         let files = [
-            ("contract/data", contract.to_string()),
+            (CONTRACT, contract(1, resources)),
             ("config/producer.properties", changed("producer", shipped::PRODUCER_PROPERTIES)),
             (
                 "config/httpserver.properties",
@@ -147,7 +160,7 @@ impl Product {
         let environment = |command: &mut Command, path: &Path| {
             command
                 .env("PRODUCER_CONFIG_FILE_PATH", path.join("config/producer.properties"))
-                .env("DATA_PLANE_CONFIG_FILE_PATH", path.join("contract/data"))
+                .env("DATA_PLANE_CONFIG_FILE_PATH", path.join(CONTRACT))
                 .env("CONFIG_OBSERVABILITY_PATH", path.join("observability"))
                 .env("SERVICE_NAMESPACE", "bench")
                 .env("WAIT_STARTUP_SECONDS", "8");
@@ -160,8 +173,53 @@ impl Product {
 
     /// Where events go in.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{LOAD_PATH}", self.port)
+        self.url_of(LOAD_PATH)
     }
+
+    /// Where events of the ingress with this path go in.
+    pub fn url_of(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Puts another contract in place of the present one, with one rename.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn change(&self, generation: u32, resources: &[Value]) -> std::io::Result<()> {
+        let place = self.program.folder().join(CONTRACT);
+        let aside = place.with_extension("new");
+        std::fs::write(&aside, contract(generation, resources))?;
+        std::fs::rename(aside, place)
+    }
+}
+
+/// The resource of a Broker with one ingress (contract.md 3).
+pub fn broker(uid: &str, bootstrap: &str, topic: &str, path: &str) -> Value {
+    json!({
+        "uid": uid, "topics": [topic], "bootstrapServers": bootstrap,
+        "ingress": { "path": path }, "reference": reference("Broker"),
+    })
+}
+
+/// The resource of a Broker with these egresses (contract.md 3).
+pub fn egresses(uid: &str, bootstrap: &str, topic: &str, egresses: Vec<Value>) -> Value {
+    json!({
+        "uid": uid, "topics": [topic], "bootstrapServers": bootstrap,
+        "reference": reference("Broker"), "egresses": egresses,
+    })
+}
+
+/// An egress without a filter that throws replies away.
+pub fn egress(uid: &str, group: &str, ordered: bool, destination: &str) -> Value {
+    json!({
+        "uid": uid, "consumerGroup": group, "destination": destination,
+        "discardReply": {}, "deliveryOrder": if ordered { "ORDERED" } else { "UNORDERED" },
+        "reference": reference("Trigger"),
+    })
+}
+
+fn contract(generation: u32, resources: &[Value]) -> String {
+    json!({ "generation": generation.to_string(), "resources": resources }).to_string()
 }
 
 impl Changes {

@@ -33,6 +33,8 @@ pub struct Started {
     child: Child,
     folder: TempDir,
     name: &'static str,
+    /// When it was started.
+    pub began: Instant,
     /// From its start until it was ready, in steps of a millisecond.
     pub within: Duration,
 }
@@ -57,7 +59,7 @@ impl Started {
         command.stdin(Stdio::null()).stdout(log).stderr(error_log);
         let began = Instant::now();
         let child = spawn_on(&mut command, cpus).map_err(named(&format!("starting the {name}")))?;
-        let mut started = Self { child, folder, name, within: Duration::ZERO };
+        let mut started = Self { child, folder, name, began, within: Duration::ZERO };
         while began.elapsed() < READY_WITHIN {
             if let Some(status) = started.ended() {
                 return Err(StartError::Ended(status, started.log()));
@@ -77,6 +79,11 @@ impl Started {
 
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Where its settings lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn log_file(&self) -> PathBuf {

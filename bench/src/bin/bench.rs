@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use millrace_bench::{compare, floor, load, round, sink};
+use millrace_bench::{compare, floor, goals, load, round, sink};
 
 /// Measures CloudEvents ingresses and subscriber chains.
 ///
@@ -24,6 +24,7 @@ enum What {
     Sink(sink::SinkArguments),
     Round(Box<round::RoundArguments>),
     Floor(floor::FloorArguments),
+    Goals(goals::GoalsArguments),
     Compare(Box<compare::CompareArguments>),
     #[command(hide = true, subcommand)]
     Part(floor::PartCommand),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         }
         What::Compare(arguments) => compare::run(&arguments),
         What::Floor(arguments) => floor::run(&arguments),
+        What::Goals(arguments) => goals::run(&arguments),
         What::Part(part) => floor::run_part(part),
     };
     done.map_or_else(fail, |()| ExitCode::SUCCESS)

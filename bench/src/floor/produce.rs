@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use millrace_kafka::batcher::{Batcher, BatcherSettings, Decision};
-use millrace_kafka::{Payload, Producer, Record, Topic};
+use millrace_kafka::{Headers, Payload, Producer, Record, Topic};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::part::{Meter, PartFigures};
@@ -140,6 +140,17 @@ pub(crate) fn fill(
     records: u64,
     size: usize,
 ) -> Result<(), Box<dyn Error>> {
+    fill_with(bootstrap, topic, records, size, |_| (None, record::headers(None)))
+}
+
+/// The same with the key and the headers that `describe` says for each record, counted from 0.
+pub(crate) fn fill_with(
+    bootstrap: &str,
+    topic: &str,
+    records: u64,
+    size: usize,
+    mut describe: impl FnMut(u64) -> (Option<String>, Headers),
+) -> Result<(), Box<dyn Error>> {
     let (_ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
     let producer = Producer::create(&record::producer_options(bootstrap)?, theirs.as_fd())?;
@@ -154,7 +165,9 @@ pub(crate) fn fill(
             if sent.is_multiple_of(64) {
                 handle.rotate();
             }
-            let record = Record { key: None, headers: Some(record::headers(None)) };
+            let (key, headers) = describe(sent);
+            let key = key.as_deref().map(str::as_bytes);
+            let record = Record { key, headers: Some(headers) };
             producer
                 .produce(&handle, record, Payload::whole(vec![b'x'; size]), sent)
                 .map_err(|refused| refused.error.to_string())?;

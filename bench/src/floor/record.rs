@@ -13,12 +13,17 @@ const BURST_BYTES: &str = "1000000";
 
 /// The headers of an event of `bench load`, in the receiver's order.
 pub(crate) fn headers(key: Option<&str>) -> Headers {
+    event("00c0ffee-0001-0000000002-0000000000000003", "com.example.load.0000", key)
+}
+
+/// The same with this id and type.
+pub(crate) fn event(id: &str, kind: &str, key: Option<&str>) -> Headers {
     let mut headers = Headers::with_capacity(16);
     let mut add = |name: &str, value: &str| headers.add(name, Some(value.as_bytes()));
     add("ce_specversion", "1.0");
-    add("ce_id", "00c0ffee-0001-0000000002-0000000000000003");
+    add("ce_id", id);
     add("ce_source", "/benchmark/load");
-    add("ce_type", "com.example.load.0000");
+    add("ce_type", kind);
     add("ce_subject", "orders/4711");
     add("ce_time", "2026-01-01T10:00:00.5Z");
     add("ce_tenant", "blue");

@@ -26,9 +26,9 @@ const IN: &str = "in";
 const BACKLOG: &str = "backlog";
 const SINGLE: &str = "single";
 /// The embedded Kafka keeps 5 MiB of a partition, which takes a few thousand records of 1 KiB.
-const PARTITION_BYTES: u64 = 4 << 20;
+pub(crate) const PARTITION_BYTES: u64 = 4 << 20;
 /// What a record takes beside its data.
-const RECORD_OVERHEAD: u64 = 300;
+pub(crate) const RECORD_OVERHEAD: u64 = 300;
 
 pub(super) struct Rig {
     cluster: MockCluster,
@@ -301,7 +301,7 @@ impl Rig {
 }
 
 /// F1's server on a thread of this process: its count, and its port.
-fn fixed_server(epoll: bool) -> Result<(Arc<AtomicU64>, u16), Box<dyn Error>> {
+pub(crate) fn fixed_server(epoll: bool) -> Result<(Arc<AtomicU64>, u16), Box<dyn Error>> {
     let answered = Arc::new(AtomicU64::new(0));
     let counted = answered.clone();
     let (told, ready) = mpsc::channel();
