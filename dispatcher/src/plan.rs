@@ -52,7 +52,7 @@ pub(crate) struct Plan {
     pub(crate) structured: bool,
     pub(crate) overrides: Overrides,
     pub(crate) plain: Option<PlainSource>,
-    /// Byte for byte as in the contract, for `knativeerrordest`.
+    /// Byte for byte as in the contract, but without user-info: for `knativeerrordest` and logs.
     pub(crate) destination: String,
     pub(crate) max_poll_interval_ms: u64,
     pub(crate) rate_limiter: bool,
@@ -133,6 +133,7 @@ impl Plan {
             PlainSource::new(&source.namespace, kind, &source.name, key_type)
         });
         let records = options.max_poll_records.unwrap_or(POLL_RECORDS_FORMULA);
+        let subscriber = endpoint("destination", &egress.destination, namespace)?;
         Ok(Plan {
             uid: egress.uid.clone(),
             group: egress.consumer_group.as_str().into(),
@@ -140,7 +141,8 @@ impl Plan {
             bootstrap: resource.bootstrap_servers.clone(),
             reference: egress.reference.clone(),
             filter: compile(&egress.filter, options.cesql)?,
-            subscriber: endpoint("destination", &egress.destination, namespace)?,
+            destination: shown(&egress.destination.url, &subscriber.target),
+            subscriber,
             dead_letter: match &delivery.dead_letter {
                 Some(sink) => Some(endpoint("egressConfig.deadLetter", sink, namespace)?),
                 None => None,
@@ -158,7 +160,6 @@ impl Plan {
             structured: delivery.format == Format::Json,
             overrides,
             plain,
-            destination: egress.destination.url.clone(),
             rate_limiter: egress.rate_limiter && egress.order == DeliveryOrder::Ordered,
             queue_meters: egress.ordered_metrics && egress.order == DeliveryOrder::Ordered,
             virtual_replicas: egress.virtual_replicas,
@@ -175,6 +176,13 @@ impl Plan {
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.reference.namespace, self.reference.name)
     }
+}
+
+/// A password is for the subscriber alone: a dead letter sink and a log are somebody else.
+fn shown(url: &str, target: &Target) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') { target.url().to_owned() } else { url.to_owned() }
 }
 
 fn endpoint(

@@ -21,6 +21,7 @@ pub mod footprint;
 pub mod groups;
 pub mod http;
 pub mod matrix;
+pub mod memlock;
 pub mod metrics;
 pub mod mount;
 pub mod offsets;

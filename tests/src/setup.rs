@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Once;
@@ -115,28 +114,9 @@ impl Setup {
         self
     }
 
-    /// Starts it with so many open files and so many bytes of memory that it may lock.
-    pub fn confined(self, files: u32, memlock_bytes: u32) -> Self {
-        let limits = [
-            "prlimit".to_owned(),
-            format!("--nofile={files}:{files}"),
-            format!("--memlock={memlock_bytes}:{memlock_bytes}"),
-        ];
-        let confined = self.within(limits);
-        // Root is above these limits as long as it has the right to be (capabilities(7)).
-        let root = fs::metadata("/proc/self").is_ok_and(|it| it.uid() == 0);
-        if !root {
-            return confined;
-        }
-        let rights = "=-ipc_lock,-sys_resource";
-        confined.within([
-            "setpriv".to_owned(),
-            format!("--bounding-set{rights}"),
-            format!("--inh-caps{rights}"),
-            "--pdeathsig".to_owned(),
-            "KILL".to_owned(),
-            "--".to_owned(),
-        ])
+    /// Starts it with so many open files.
+    pub fn few_files(self, files: u32) -> Self {
+        self.within(["prlimit".to_owned(), format!("--nofile={files}:{files}")])
     }
 
     /// Runs the build that can be made to hang.

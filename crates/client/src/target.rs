@@ -139,12 +139,27 @@ impl fmt::Display for Target {
 
 /// The URL for a message: without a password, on one line.
 fn shown(url: &str) -> String {
-    let authority_start = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let authority_start = match url.find("://") {
+        Some(at) => at.saturating_add(3),
+        None => url.len().saturating_sub(url.trim_start_matches('/').len()),
+    };
     let (scheme, rest) = url.split_at_checked(authority_start).unwrap_or(("", url));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}{authority}{path}").escape_debug().to_string()
+    format!("{scheme}{}", without_user_info(rest)).escape_debug().to_string()
+}
+
+/// What follows the user-info, also where that is broken: a password that should have been
+/// percent-encoded ends the authority too early, and what is before its end is then no port.
+fn without_user_info(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let odd = port.is_some_and(|port| !is_port(port) && !port.ends_with(']'));
+    let searched = if odd { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
+    if !odd && !authority.contains('@') {
+        return rest;
+    }
+    let end = searched.rfind('@').map_or(0, |at| at.saturating_add(1));
+    rest.get(end..).unwrap_or_default()
 }
 
 /// The host with its brackets, and what follows its colon.
@@ -265,6 +280,10 @@ mod tests {
     fn passwords_are_in_no_message() {
         let error = Target::parse("https://me:secret@h/a").unwrap_err().to_string();
         assert!(error.contains("https://h/a") && !error.contains("secret"), "{error}");
+        for url in ["ftp://me:se/secret@h/a", "ftp://me:se@secret/x@h/a", "//me:secret@h/a"] {
+            let error = Target::parse(url).unwrap_err().to_string();
+            assert!(error.contains("//h/a") && !error.contains("se"), "{error}");
+        }
         let target = Target::parse("http://me:secret@h/a#x").unwrap();
         assert_eq!(target.to_string(), "http://h/a");
     }

@@ -32,12 +32,24 @@ pub fn shown(key: &str, value: &str) -> String {
     if is_secret(key) { MASK.to_owned() } else { without_userinfo(value) }
 }
 
-/// `http://user:password@host/` becomes `http://********@host/`.
+/// `http://user:password@host/` becomes `http://********@host/`. A password that should have been
+/// percent-encoded ends the authority too early: what is before its end is then no port.
 fn without_userinfo(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
-    let (authority, tail) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{MASK}@{host}{tail}"),
+    let (scheme, rest) = match value.find("://") {
+        Some(at) => value.split_at_checked(at.saturating_add(3)),
+        None => value.strip_prefix("//").map(|rest| ("//", rest)),
+    }
+    .unwrap_or(("", value));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let odd = port.is_some_and(|port| !is_port(port) && !port.ends_with(']'));
+    let searched = if odd { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
+    // Without a scheme it may be anything, but with a colon before the sign it may be a password.
+    let suspect = odd || authority.contains('@') && (!scheme.is_empty() || port.is_some());
+    let at = if suspect { searched.rfind('@') } else { None };
+    match at.and_then(|at| rest.get(at..)) {
+        Some(host) => format!("{scheme}{MASK}{host}"),
         None => value.to_owned(),
     }
 }
@@ -73,5 +85,12 @@ mod tests {
             shown("metrics-endpoint", "http://me:pw@host:9090/m?x=a@b"),
             format!("http://{MASK}@host:9090/m?x=a@b")
         );
+        for url in ["http://me:p/w@h:1/", "http://me:p@w/w@h:1/", "//me:w@h:1/", "me:w@h:1/"] {
+            let shown = shown("metrics-endpoint", url);
+            assert!(shown.ends_with(&format!("{MASK}@h:1/")) && !shown.contains("me"), "{shown}");
+        }
+        for plain in ["me@h", "http://h:1/a@b", "http://[::1]:1/a@b", "http://[::1]/?a@b", "a:b"] {
+            assert_eq!(shown("metrics-endpoint", plain), plain);
+        }
     }
 }

@@ -8,11 +8,14 @@
 
 mod bounds;
 mod events;
+mod few_files;
 mod floods;
 #[path = "../../../crates/http1/tests/mutate/mod.rs"]
 mod mutate;
 mod mutations;
 mod routes;
+mod secrets;
+mod slow;
 mod smuggling;
 #[path = "../../../crates/event/tests/table/mod.rs"]
 mod table;
