@@ -4,7 +4,8 @@
 //! the fixed server share the others. Parts take turns, forward and backward, so that a machine that
 //! changes its speed changes it for all.
 
-mod consume;
+pub(crate) mod consume;
+mod pace;
 pub(crate) mod part;
 mod post;
 pub(crate) mod produce;

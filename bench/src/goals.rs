@@ -5,9 +5,12 @@
 //! subscribers share the others.
 
 mod bed;
+mod dead;
 mod exchange;
 mod filter;
+mod fresh;
 mod growth;
+mod half;
 mod json;
 pub mod judge;
 mod memory;
@@ -30,9 +33,8 @@ use judge::Findings;
 /// Measure the goals of speed beside those of `bench floor`, and say of each whether it is met.
 ///
 /// A goal is met, or not, when the whole interval of the median is on that side of it (the extremes where
-/// there are fewer than nine rounds); otherwise the verdict is noise. Rows: json, structured against binary
-/// events; filter, dropped events against only consuming them; ordered, ten partitions with a subscriber
-/// of 1 ms; start, times until ready.
+/// there are fewer than nine rounds); otherwise the verdict is noise. What each row
+/// measures is in docs/bench.md.
 ///
 /// Kafka is librdkafka's mock cluster: good for the cost of a client, not for durability or its own speed.
 #[derive(Args, Clone, Debug)]
@@ -81,6 +83,9 @@ pub enum Row {
     Growth,
     Memory,
     One,
+    Half,
+    Dead,
+    Fresh,
 }
 
 impl Row {
@@ -93,6 +98,9 @@ impl Row {
             Self::Growth => "growth",
             Self::Memory => "memory",
             Self::One => "one",
+            Self::Half => "half",
+            Self::Dead => "dead",
+            Self::Fresh => "fresh",
         }
     }
 
@@ -105,6 +113,9 @@ impl Row {
             Self::Growth => "with many routes and egresses",
             Self::Memory => "peak memory",
             Self::One => "receiver, one event alone",
+            Self::Half => "receiver, open loop at half of its maximum",
+            Self::Dead => "dispatcher, one dead subscriber among 20",
+            Self::Fresh => "dispatcher, idle, ordered: from a record to its request",
         }
     }
 
@@ -117,6 +128,9 @@ impl Row {
             Self::Growth => growth::run(arguments),
             Self::Memory => memory::run(arguments),
             Self::One => one::run(arguments),
+            Self::Half => half::run(arguments),
+            Self::Dead => dead::run(arguments),
+            Self::Fresh => fresh::run(arguments),
         }
     }
 }

@@ -16,13 +16,13 @@ const RECORDS_PER_POLL: usize = 64;
 
 /// Rings when something may be read.
 #[derive(Default)]
-struct Bell {
+pub(crate) struct Bell {
     rung: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Bell {
-    fn wake(self: &Arc<Self>) -> Wake {
+    pub(crate) fn wake(self: &Arc<Self>) -> Wake {
         let bell = Arc::clone(self);
         Arc::new(move || {
             *bell.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -30,7 +30,7 @@ impl Bell {
         })
     }
 
-    fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited =
             self.changed.wait_timeout_while(rung, Duration::from_millis(50), |rung| !*rung);

@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::consume;
+use super::pace;
 use super::post::{self, PostPlan};
 use super::produce::{self, ProducePlan};
 use super::serve;
@@ -65,6 +66,9 @@ pub enum PartCommand {
         size: usize,
         #[arg(long, value_parser = duration)]
         duration: Duration,
+        /// Records a second, on a schedule; without it each report is followed by the next record.
+        #[arg(long)]
+        rate: Option<f64>,
     },
     /// F3: consume.
     Consume { bootstrap: String, topic: String, group: String, records: u64 },
@@ -96,10 +100,13 @@ pub fn run(part: PartCommand) -> Result<(), Box<dyn Error>> {
             let served = serve::serve(port, driver(epoll), None, Default::default(), ready);
             return served.map_err(|error| error.to_string().into());
         }
-        PartCommand::Produce { bootstrap, topic, in_flight, keys, size, duration } => {
+        PartCommand::Produce { bootstrap, topic, in_flight, keys, size, duration, rate } => {
             let warm_up = WARM_UP;
             let plan = ProducePlan { bootstrap, topic, in_flight, keys, size, warm_up, duration };
-            produce::run(&plan)?
+            match rate {
+                Some(rate) => pace::run(&plan, rate)?,
+                None => produce::run(&plan)?,
+            }
         }
         PartCommand::Consume { bootstrap, topic, group, records } => {
             consume::run(&bootstrap, &topic, &group, records)?

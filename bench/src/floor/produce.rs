@@ -26,9 +26,9 @@ pub(crate) struct ProducePlan {
     pub(crate) duration: Duration,
 }
 
-struct Pending {
-    buffer: Vec<u8>,
-    since_ns: u64,
+pub(super) struct Pending {
+    pub(super) buffer: Vec<u8>,
+    pub(super) since_ns: u64,
 }
 
 /// Each report is followed by the next record, until the time is over.
@@ -95,7 +95,7 @@ pub(crate) fn run(plan: &ProducePlan) -> Result<PartFigures, Box<dyn Error>> {
     Ok(figures)
 }
 
-fn flush(
+pub(super) fn flush(
     plan: &ProducePlan,
     producer: &Producer,
     topic: &Topic,
@@ -117,7 +117,10 @@ fn flush(
 }
 
 /// Until reports have come or pending records must go.
-fn wait(wake: &std::os::unix::net::UnixStream, deadline: Option<Instant>) -> std::io::Result<()> {
+pub(super) fn wait(
+    wake: &std::os::unix::net::UnixStream,
+    deadline: Option<Instant>,
+) -> std::io::Result<()> {
     let most = Duration::from_nanos(20 * MILLISECOND);
     let left = deadline.map_or(most, |at| at.saturating_duration_since(Instant::now()).min(most));
     let timeout = clock::timespec(crate::load::nanos(left));
