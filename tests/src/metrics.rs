@@ -36,8 +36,15 @@ impl Samples {
         let answer = exchange(port, &Request::get(path));
         assert_eq!(answer.status, 200, "scraping {path} on port {port}");
         assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-        let text = String::from_utf8(answer.body).expect("an exposition is UTF-8");
-        Self(parse(&text).unwrap_or_else(|line| panic!("cannot read the metrics line {line:?}")))
+        Self::read(&String::from_utf8(answer.body).expect("an exposition is UTF-8"))
+    }
+
+    /// All samples of a page.
+    ///
+    /// # Panics
+    /// When a line cannot be read.
+    pub fn read(page: &str) -> Self {
+        Self(parse(page).unwrap_or_else(|line| panic!("cannot read the metrics line {line:?}")))
     }
 
     /// All samples of that name that carry these labels.

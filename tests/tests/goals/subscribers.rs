@@ -1,8 +1,10 @@
-//! Bad subscribers and sinks: F1, F2, F4 of reliability.md 5.
+//! Bad subscribers and sinks: F1 to F5 of reliability.md 5.
 
 mod broken;
 mod dead_letters;
 mod hostile;
+mod many;
+mod names;
 mod statuses;
 
 use std::collections::BTreeMap;
