@@ -9,6 +9,8 @@
 mod commits;
 mod groups;
 mod lanes;
+mod metric_names;
 mod runs;
+mod scale;
 mod stalls;
 mod subscribers;

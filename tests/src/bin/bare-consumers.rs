@@ -1,0 +1,69 @@
+//! So many members of consumer groups and nothing else, to see what the Kafka client alone takes of the machine.
+//!
+//! Prints `ready` once each has its partitions, then goes on until it is killed.
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use millrace_kafka::{Consumer, ConsumerOptions, GroupEvent};
+
+const PAUSE: Duration = Duration::from_millis(50);
+const EVENTS: usize = 64;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [bootstrap, topic, count] = arguments.as_slice() else {
+        eprintln!("usage: bare-consumers BOOTSTRAP TOPIC COUNT");
+        return ExitCode::FAILURE;
+    };
+    match count.parse().map_err(Into::into).and_then(|count| run(bootstrap, topic, count)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bare-consumers: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bootstrap: &str, topic: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let mut consumers = Vec::with_capacity(count);
+    for number in 0..count {
+        let group = format!("bare-{}-{number}", std::process::id());
+        let options = ConsumerOptions {
+            pairs: vec![("security.protocol".to_owned(), "plaintext".to_owned())],
+            bootstrap: bootstrap.to_owned(),
+            client_id: format!("consumer-{group}-1"),
+            group_id: group,
+            max_poll_interval_ms: 300_000,
+        };
+        let consumer = Consumer::create(&options, Arc::new(|| {}))?;
+        consumer.subscribe([topic].into_iter())?;
+        consumers.push(consumer);
+    }
+    let (mut queues, mut assigned) = (Vec::new(), 0);
+    loop {
+        for consumer in &consumers {
+            let mut events = Vec::new();
+            consumer.poll(EVENTS, |event| events.push(event));
+            for event in events {
+                match event {
+                    GroupEvent::Assign(partitions) => {
+                        queues.extend(consumer.accept(&partitions, |_| Arc::new(|| {}))?);
+                        assigned += 1;
+                        if assigned == count {
+                            println!("ready");
+                        }
+                    }
+                    GroupEvent::Revoke { partitions, .. } => consumer.release(&partitions)?,
+                    _ => {}
+                }
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+}
