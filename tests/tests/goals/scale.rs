@@ -173,7 +173,7 @@ fn goal_p7_a_contract_of_many_egresses() {
     });
     let change = began.elapsed();
     let matching = NewRecord::event("1")
-        .set("ce_type", &format!("type.of.{}", "a".repeat(60)))
+        .set("ce_type", format!("type.of.{}", "a".repeat(60)))
         .set("ce_source", "/of/some/place");
     case.send(&[matching]);
     let elsewhere = stage.subscriber.endpoint("elsewhere");
