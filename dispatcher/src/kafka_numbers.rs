@@ -3,12 +3,13 @@
 //! Consumers that go by one client id (`client.id` in the properties file) share their numbers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millrace_kafka::librdkafka_version;
 use millrace_kafka::statistics::ConsumerStatistics;
 use millrace_observe::names::{
-    KAFKA_ASSIGNED, KAFKA_BYTES_CONSUMED, KAFKA_COMMITS, KAFKA_CONSUMER_CONNECTIONS, KAFKA_LAG,
-    KAFKA_LAG_MAX, KAFKA_REBALANCES, KAFKA_RECORDS_CONSUMED,
+    KAFKA_ASSIGNED, KAFKA_BYTES_CONSUMED, KAFKA_COMMIT_LATENCY_AVG, KAFKA_COMMITS,
+    KAFKA_CONSUMER_CONNECTIONS, KAFKA_LAG, KAFKA_LAG_MAX, KAFKA_REBALANCES, KAFKA_RECORDS_CONSUMED,
 };
 use millrace_observe::{Family, KafkaClientStats, KafkaSample, KafkaScope, Registry};
 
@@ -17,14 +18,20 @@ pub(crate) struct Document {
     pub(crate) client_id: Box<str>,
     pub(crate) member: u64,
     pub(crate) json: String,
-    /// Commits that were answered.
-    pub(crate) commits: u64,
+    pub(crate) commits: Commits,
+}
+
+/// Commits that were answered, and how long all of them took together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Commits {
+    pub(crate) answered: u64,
+    pub(crate) took: Duration,
 }
 
 /// What the consumers have said last.
 pub(crate) struct KafkaNumbers {
     registry: Registry,
-    clients: BTreeMap<Box<str>, BTreeMap<u64, (ConsumerStatistics, u64)>>,
+    clients: BTreeMap<Box<str>, BTreeMap<u64, (ConsumerStatistics, Commits)>>,
 }
 
 impl KafkaNumbers {
@@ -60,10 +67,11 @@ impl KafkaNumbers {
     fn show(&self, client_id: &str) {
         let Some(members) = self.clients.get(client_id) else { return };
         let mut merged = ConsumerStatistics::default();
-        let mut commits = 0_u64;
-        for (statistics, answered) in members.values() {
+        let mut commits = Commits::default();
+        for (statistics, of_one) in members.values() {
             merged.merge(statistics);
-            commits = commits.saturating_add(*answered);
+            commits.answered = commits.answered.saturating_add(of_one.answered);
+            commits.took = commits.took.saturating_add(of_one.took);
         }
         self.registry.kafka_client(KafkaClientStats {
             client_id: client_id.to_owned(),
@@ -73,7 +81,7 @@ impl KafkaNumbers {
     }
 }
 
-fn samples(numbers: &ConsumerStatistics, commits: u64) -> Vec<KafkaSample> {
+fn samples(numbers: &ConsumerStatistics, commits: Commits) -> Vec<KafkaSample> {
     let client = |family: &'static Family, value: u64| KafkaSample {
         family,
         scope: KafkaScope::Client,
@@ -84,9 +92,16 @@ fn samples(numbers: &ConsumerStatistics, commits: u64) -> Vec<KafkaSample> {
         client(&KAFKA_BYTES_CONSUMED, numbers.bytes_consumed),
         client(&KAFKA_ASSIGNED, numbers.assigned_partitions),
         client(&KAFKA_REBALANCES, numbers.rebalances),
-        client(&KAFKA_COMMITS, commits),
+        client(&KAFKA_COMMITS, commits.answered),
         client(&KAFKA_CONSUMER_CONNECTIONS, numbers.connections),
     ];
+    if commits.answered > 0 {
+        samples.push(KafkaSample {
+            family: &KAFKA_COMMIT_LATENCY_AVG,
+            scope: KafkaScope::Client,
+            value: commits.took.as_secs_f64() * 1000.0 / commits.answered as f64,
+        });
+    }
     samples.extend(numbers.lag_max().map(|lag| client(&KAFKA_LAG_MAX, lag)));
     samples.extend(numbers.lag.iter().map(|((topic, partition), &lag)| KafkaSample {
         family: &KAFKA_LAG,

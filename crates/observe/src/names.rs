@@ -268,6 +268,8 @@ families! {
         ["client_id", "kafka_version"] "Rebalances";
     KAFKA_COMMITS: Counter "kafka_consumer_coordinator_commit_total" "requests"
         ["client_id", "kafka_version"] "Offset commits";
+    KAFKA_COMMIT_LATENCY_AVG: Gauge "kafka_consumer_coordinator_commit_latency_avg" "milliseconds"
+        ["client_id", "kafka_version"] "Mean time of an offset commit to its answer";
     KAFKA_CONSUMER_CONNECTIONS: Counter "kafka_consumer_connection_count_total" "connections"
         ["client_id", "kafka_version"] "Connections to brokers that are up";
     KAFKA_START_TIME: Gauge "kafka_app_info_start_time_ms" "milliseconds since 1970"

@@ -73,8 +73,10 @@ impl Groups {
 
     pub(super) fn commit_done(&mut self, id: u64, results: &[Committed]) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.committing = None;
         member.commits = member.commits.saturating_add(1);
+        if let Some(since) = member.committing.take() {
+            member.committed_in = member.committed_in.saturating_add(since.elapsed());
+        }
         let mut failed = None;
         for result in results {
             let found = member.lane(&result.place.topic, result.place.partition);

@@ -11,7 +11,7 @@ use millrace_observe::{PartitionMeters, limited};
 
 use super::Groups;
 use crate::housekeeping::Chore;
-use crate::kafka_numbers::Document;
+use crate::kafka_numbers::{Commits, Document};
 use crate::link::Link;
 use crate::plan::Plan;
 use crate::seat::EgressSeat;
@@ -43,6 +43,8 @@ pub(super) struct Member {
     pub(super) client_id: Box<str>,
     /// Commits that were answered.
     pub(super) commits: u64,
+    /// The time of all of them together.
+    pub(super) committed_in: Duration,
 }
 
 /// A partition of a member.
@@ -154,8 +156,12 @@ impl Groups {
                 self.numbers.error();
             }
             GroupEvent::Statistics(json) => {
-                let (client_id, commits) = (member.client_id.clone(), member.commits);
-                let document = Document { client_id, member: id, json, commits };
+                let document = Document {
+                    client_id: member.client_id.clone(),
+                    member: id,
+                    json,
+                    commits: Commits { answered: member.commits, took: member.committed_in },
+                };
                 // Without the housekeeping thread the process is ending.
                 let _ = self.chores.send(Chore::Statistics(document));
             }

@@ -2,7 +2,7 @@
 //! ends. One egress that cannot run stops no other.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millrace_contract::diff::{EgressStep, Wanted, egresses};
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
@@ -187,6 +187,7 @@ impl Groups {
                 meters,
                 client_id: options.client_id.into(),
                 commits: 0,
+                committed_in: Duration::ZERO,
             },
         );
         // What came before the wake-ups were set up raises none.

@@ -160,6 +160,7 @@ cases! { Broker;
             let all = told("fetch_manager_records_consumed_total") == 1.0
                 && told("coordinator_assigned_partitions") == 1.0
                 && told("coordinator_commit_total") >= 1.0
+                && told("coordinator_commit_latency_avg") > 0.0
                 && told("connection_count_total") >= 1.0;
             all.then_some(())
         });

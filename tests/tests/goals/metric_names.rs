@@ -59,6 +59,7 @@ const JAVA: &[(&str, &str, &[&str])] = &[
     ("kafka_consumer_coordinator_assigned_partitions", "gauge", &[CLIENT, VERSION]),
     ("kafka_consumer_coordinator_rebalance_total", "counter", &[CLIENT, VERSION]),
     ("kafka_consumer_coordinator_commit_total", "counter", &[CLIENT, VERSION]),
+    ("kafka_consumer_coordinator_commit_latency_avg", "gauge", &[CLIENT, VERSION]),
     ("kafka_consumer_connection_count_total", "counter", &[CLIENT, VERSION]),
     ("kafka_producer_record_send_total", "counter", &[CLIENT, VERSION]),
     ("kafka_producer_record_error_total", "counter", &[CLIENT, VERSION]),
