@@ -31,7 +31,7 @@ fn json(path: &PathBuf) -> Value {
 #[test]
 fn help_explains_every_subcommand_and_hides_the_parts() {
     let help = text(&bench(&["--help"]));
-    for name in ["load", "sink", "round", "floor", "compare"] {
+    for name in ["load", "sink", "round", "floor", "goals", "compare"] {
         assert!(help.contains(&format!("\n  {name} ")), "{name} is missing in:\n{help}");
         let own = text(&bench(&[name, "--help"]));
         assert!(own.contains("Examples:") && own.contains("--json"), "{own}");

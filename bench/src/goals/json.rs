@@ -86,7 +86,6 @@ fn bad() -> Vec<String> {
     let mut all: Vec<String> = data.iter().map(|data| document(data)).collect();
     all.extend(data.iter().map(|bad| document(&format!("[{long}{bad}]"))));
     all.push(format!("{EVENT}"));
-    all.push(format!("{}x", document("1")));
     all.push(format!("[{}]", document("1")));
     all
 }
