@@ -164,7 +164,7 @@ fn a_server_that_is_gone_is_a_reset() {
     let _ = (&stream).write_all(b"anybody?");
     assert!(rest(&stream).1.is_some());
     until("it to be told", SOON, || (proxy.counts().unreachable == 1).then_some(()));
-    assert_eq!(proxy.open(), 0);
+    until("it to be let go", SOON, || (proxy.open() == 0).then_some(()));
 }
 
 #[test]
