@@ -32,6 +32,10 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
 fn receiver(arguments: &GoalsArguments, found: &mut Findings) -> Result<(), Failure> {
     let bed = Bed::new(arguments)?;
     bed.topic(IN, arguments.partitions)?;
+    // As a Broker's topic does; librdkafka asks again and again for one that does not exist.
+    for number in 0..ROUTES {
+        bed.topic(&format!("topic-{number}"), 1)?;
+    }
     let start = |routes: u32| {
         Product::receiver_of(
             &brokers(&bed.bootstrap(), routes),
