@@ -139,6 +139,7 @@ impl Groups {
         for lane in member.lanes.iter().filter(|lane| leaving(lane)) {
             let shard = &mut self.shards[lane.shard];
             shard.load = shard.load.saturating_sub(1);
+            member.meters.forget(&lane.link.topic, lane.link.partition);
         }
         member.lanes.retain(|lane| !leaving(lane));
     }

@@ -12,6 +12,7 @@ use millrace_tests::footprint::Footprint;
 use millrace_tests::matrix::{self, Driver, Variant};
 use millrace_tests::oracle::{Id, Oracle, Verdict};
 use millrace_tests::plan::Plan;
+use millrace_tests::process::Dispatcher;
 use millrace_tests::schedule::Run;
 use millrace_tests::stage::{Case, Kind, Stage};
 use millrace_tests::subscriber::{Answer, Gate, Received};
@@ -49,6 +50,15 @@ fn verdicts(run: &Run, oracles: &[Oracle; 2], footprints: &str) -> [Verdict; 2] 
     [unordered, ordered]
 }
 
+/// Whoever scales by the lag must not see partitions that another dispatcher has now.
+fn tells_lags_of_its_own(dispatcher: &Dispatcher) {
+    until("lags of the assigned partitions alone", SOON, || {
+        let samples = dispatcher.scrape();
+        let told = samples.all("millrace_dispatcher_lag_records", &[]).count();
+        (told as f64 == samples.sum("millrace_dispatcher_partitions", &[])).then_some(())
+    });
+}
+
 /// Goal R1.
 #[test]
 fn r1_one_dispatcher_becomes_four_and_one_again() {
@@ -80,6 +90,9 @@ fn r1_one_dispatcher_becomes_four_and_one_again() {
         for _ in 0..3 {
             fleet.join();
             settle(&mut fleet);
+        }
+        for number in fleet.running() {
+            tells_lags_of_its_own(fleet.dispatcher(number));
         }
         for turn in 0..3 {
             let running = fleet.running();
