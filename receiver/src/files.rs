@@ -7,6 +7,8 @@ use millrace_shard::files;
 
 /// Kept for all else: shards, producers, brokers, files of settings.
 const RESERVED: u64 = 256;
+const FEWER: &str = "The limit of open files (ulimit -n) has no room for INGRESS_MAX_CONNECTIONS; each shard takes \
+                     fewer connections, and closes further ones at once.";
 
 /// What one of `shards` may have open at once: `asked`, or less where the limit of open files is low.
 pub(crate) fn connections_max(asked: usize, shards: usize) -> usize {
@@ -18,14 +20,10 @@ pub(crate) fn connections_max(asked: usize, shards: usize) -> usize {
         }
     };
     let room = room(limit, shards);
-    if room < asked {
-        tracing::warn!(
-            limit,
-            connections = room,
-            asked,
-            "The limit of open files (ulimit -n) has no room for INGRESS_MAX_CONNECTIONS; each \
-             shard takes fewer connections, and closes further ones at once."
-        );
+    if room < asked / 2 {
+        tracing::warn!(limit, connections = room, asked, "{FEWER}");
+    } else if room < asked {
+        tracing::info!(limit, connections = room, asked, "{FEWER}");
     }
     asked.min(room)
 }
