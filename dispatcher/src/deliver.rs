@@ -3,6 +3,7 @@
 //! The order of steps is `millrace_delivery::Course`'s; the requests are written by `outgoing`; here
 //! they meet the pools, the clock and the numbers.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_client::{AttemptError, Keep, Pool, Response};
@@ -47,17 +48,26 @@ struct Delivery<'a> {
     trouble: String,
 }
 
-/// Delivers a record; what it comes to is in the numbers, and told.
-/// `step` is its place among the lane's.
-pub(crate) async fn deliver(lane: &Lane, ready: Ready, step: usize) -> Fate {
+/// A record to be sent.
+pub(crate) struct Due {
+    edition: Rc<Edition>,
+    message: Message,
+    event: Outgoing,
+    types: EventMeters,
+}
+
+/// What is to be sent, or the fate of a record that need not be; that is in the numbers, and told.
+pub(crate) fn due(lane: &Lane, ready: Ready) -> Result<Due, Fate> {
     let Ready { edition, message, prepared, took } = ready;
-    let (edition, message) = (&*edition, &message);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let (event, types) = match prepared {
-        Prepared::Send(event, types) => (event, types),
+    match prepared {
+        Prepared::Send(event, types) => {
+            edition.meters.processed(&types, took_ms);
+            Ok(Due { edition, message, event, types })
+        }
         Prepared::Filtered(types) => {
             edition.meters.processed(&types, took_ms);
-            return Fate::Filtered;
+            Err(Fate::Filtered)
         }
         Prepared::Invalid(error) => {
             edition.meters.discarded_invalid(error.reason());
@@ -65,14 +75,19 @@ pub(crate) async fn deliver(lane: &Lane, ready: Ready, step: usize) -> Fate {
                 topic = %lane.link.topic, partition = lane.link.partition, offset = message.offset(),
                 consumerGroup = %edition.plan.group, error = %error,
                 "A record is not an event; it is discarded.");
-            return Fate::Discarded;
+            Err(Fate::Discarded)
         }
-    };
-    edition.meters.processed(&types, took_ms);
+    }
+}
+
+/// Delivers a record; what it comes to is in the numbers, and told.
+/// `step` is its place among the lane's.
+pub(crate) async fn deliver(lane: &Lane, due: Due, step: usize) -> Fate {
+    let Due { edition, message, event, types } = due;
     let mut delivery = Delivery {
         lane,
-        edition,
-        message,
+        edition: &edition,
+        message: &message,
         step,
         event,
         dead: None,

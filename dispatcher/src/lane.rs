@@ -172,8 +172,7 @@ impl Lane {
                 continue;
             };
             self.queued.begun();
-            let offset = ready.message.offset();
-            self.begin(offset, |lane, edition| ready.by(lane, edition));
+            self.begin(ready.by(self, &self.edition.borrow()));
             give_way(&mut turn).await;
         }
     }
@@ -200,13 +199,13 @@ impl Lane {
                 self.news.notified().await;
                 continue;
             }
+            let mut unused = 0_usize;
             for message in taken.drain(..) {
-                let offset = message.offset();
-                if !self.begin(offset, |lane, edition| Ready::new(lane, edition, message)) {
-                    credits.give_back(1);
-                }
+                let begun = self.begin(self.look_at(message));
+                unused = unused.saturating_add(usize::from(!begun));
                 give_way(&mut turn).await;
             }
+            credits.give_back(unused);
         }
         credits.leave(&self.link);
     }
@@ -231,12 +230,9 @@ impl Lane {
         Ready::new(self, self.edition.borrow().clone(), message)
     }
 
-    /// Starts the delivery of a record; false when it is one that came before.
-    fn begin(
-        self: &Rc<Self>,
-        offset: i64,
-        look: impl FnOnce(&Lane, Rc<Edition>) -> Ready + 'static,
-    ) -> bool {
+    /// Starts the delivery of a record; false when there is none: it came before, or need not be sent.
+    fn begin(self: &Rc<Self>, ready: Ready) -> bool {
+        let offset = ready.message.offset();
         let received = self.tracker.borrow_mut().received(offset);
         let skipped = match received {
             Received::New { skipped } => skipped,
@@ -246,21 +242,32 @@ impl Lane {
                 0
             }
         };
-        let edition = self.edition.borrow().clone();
+        let edition = ready.edition.clone();
         if skipped > 0 {
             edition.meters.skipped(skipped);
         }
+        edition.meters.begun();
+        let due = match deliver::due(self, ready) {
+            Ok(due) => due,
+            Err(fate) => {
+                edition.meters.ended(end_of(fate));
+                self.queued.done();
+                if !self.is_abandoned() {
+                    self.tracker.borrow_mut().settle(offset);
+                    self.publish();
+                }
+                return false;
+            }
+        };
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         self.under_way.set(false);
-        edition.meters.begun();
         let step = self.steps.begin(offset, clock::coarse_ms());
         self.publish();
         let (lane, count) = (self.clone(), self.counts.get());
         spawn(async move {
             #[cfg(feature = "testing")]
             crate::hang::record(&lane.link).await;
-            let ready = look(&lane, edition.clone());
-            let delivery = pin!(deliver::deliver(&lane, ready, step));
+            let delivery = pin!(deliver::deliver(&lane, due, step));
             let fate = lane.tell_under_way(delivery).await;
             lane.steps.end(step);
             edition.meters.ended(end_of(fate));

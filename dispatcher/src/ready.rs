@@ -30,10 +30,10 @@ impl Ready {
     }
 
     /// The same by this edition: the contract may have changed since.
-    pub(crate) fn by(self, lane: &Lane, edition: Rc<Edition>) -> Self {
-        if Rc::ptr_eq(&self.edition, &edition) {
+    pub(crate) fn by(self, lane: &Lane, edition: &Rc<Edition>) -> Self {
+        if Rc::ptr_eq(&self.edition, edition) {
             return self;
         }
-        Self::new(lane, edition, self.message)
+        Self::new(lane, edition.clone(), self.message)
     }
 }
