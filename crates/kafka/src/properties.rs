@@ -279,6 +279,13 @@ fn partitioner(java: &mut JavaValues<'_>, out: &mut Translated) -> Partitioner {
     chosen
 }
 
+/// Longest `topic.metadata.refresh.interval.ms`. A join waits for metadata and has no time of its own
+/// for that: when the one request fails, as when hundreds of consumers start on a busy broker, the
+/// member stands outside its group until the next refresh, which Java's `metadata.max.age.ms` would put
+/// five minutes away. A producer was seen not to send to some partitions for a minute after their
+/// broker had stood still, which KRaft takes for a partition without a leader.
+const REFRESH_MS_MAX: i64 = 20_000;
+
 /// What both kinds of clients have in common.
 fn connections(java: &mut JavaValues<'_>, out: &mut Translated) {
     let retry_max = java.long("retry.backoff.max.ms", 1000, 0..=i64::MAX);
@@ -299,10 +306,11 @@ fn connections(java: &mut JavaValues<'_>, out: &mut Translated) {
     out.set("connections.max.idle.ms", idle.clamp(0, INT_MAX));
 
     // Java forces a refresh after this time; librdkafka has one key for the refresh and one
-    // for when it stops to believe what it has.
+    // for when it stops to believe what it has. It needs the refresh sooner than Java does, see
+    // `REFRESH_MS_MAX`.
     let age = java.long("metadata.max.age.ms", 300_000, 0..=i64::MAX);
     let age = java.held("metadata.max.age.ms", age, 1..=3_600_000);
-    out.set("topic.metadata.refresh.interval.ms", age);
+    out.set("topic.metadata.refresh.interval.ms", age.min(REFRESH_MS_MAX));
     out.set("metadata.max.age.ms", age * 3);
 
     let first = java.long("reconnect.backoff.ms", 50, 0..=i64::MAX);

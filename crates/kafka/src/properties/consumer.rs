@@ -46,8 +46,6 @@ const QUEUED_RECORDS: (i64, i64) = (100, 1000);
 const QUEUED_KBYTES: i64 = 128;
 /// `fetch.queue.backoff.ms`.
 const QUEUE_BACKOFF_MS: i64 = 2;
-/// Longest `topic.metadata.refresh.interval.ms`.
-const REFRESH_MS_MAX: i64 = 20_000;
 /// Longest `fetch.wait.max.ms`.
 const FETCH_WAIT_MS_MAX: i64 = 100;
 
@@ -100,7 +98,6 @@ pub fn translate_consumer(
     fetching(&mut java, &mut out, max_poll_records);
     reading(&mut java, &mut out);
     connections(&mut java, &mut out);
-    refresh_soon(&mut out);
     let request = java.long("request.timeout.ms", 30_000, 0..=INT_MAX);
     out.set("socket.timeout.ms", java.held("request.timeout.ms", request, 10..=300_000));
     let client_id = java.text("client.id").filter(|id| !id.is_empty()).map(str::to_owned);
@@ -225,18 +222,6 @@ fn ours(java: &mut JavaValues<'_>) -> (Option<i64>, Duration) {
         java.warn("enable.auto.commit", "ignored: offsets are committed when events are delivered");
     }
     (records, milliseconds(interval))
-}
-
-/// librdkafka's join waits for metadata and has no time of its own for that: when the one request
-/// fails, as when hundreds of consumers start on a busy broker, the member stands outside its group
-/// until the next refresh, which Java's `metadata.max.age.ms` would put five minutes away.
-fn refresh_soon(out: &mut Translated) {
-    const KEY: &str = "topic.metadata.refresh.interval.ms";
-    let most =
-        |value: &str| value.parse().map_or(REFRESH_MS_MAX, |age: i64| age.min(REFRESH_MS_MAX));
-    for (_, value) in out.0.iter_mut().filter(|(key, _)| key == KEY) {
-        *value = most(value).to_string();
-    }
 }
 
 fn fetching(java: &mut JavaValues<'_>, out: &mut Translated, max_poll_records: Option<i64>) {

@@ -96,7 +96,7 @@ fn the_shipped_file_gives_what_it_says_without_a_word() {
         ("statistics.interval.ms", "15000"),
         ("sticky.partitioning.linger.ms", "10"),
         ("topic.metadata.propagation.max.ms", "60000"),
-        ("topic.metadata.refresh.interval.ms", "300000"),
+        ("topic.metadata.refresh.interval.ms", "20000"),
     ];
     let found: Vec<(&str, &str)> = map.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(found, expected);
@@ -197,7 +197,7 @@ fn an_unknown_key_is_one_warning_with_the_nearest_known_key() {
 fn values_beyond_the_clients_range_are_held_with_a_word() {
     let table = [
         ("request.timeout.ms=500000\ndelivery.timeout.ms=600000", "socket.timeout.ms", "300000"),
-        ("metadata.max.age.ms=9999999", "topic.metadata.refresh.interval.ms", "3600000"),
+        ("metadata.max.age.ms=9999999", "metadata.max.age.ms", "10800000"),
         ("socket.connection.setup.timeout.ms=5", "socket.connection.setup.timeout.ms", "1000"),
         ("compression.type=zstd\ncompression.zstd.level=22", "compression.level", "12"),
         ("retry.backoff.ms=0", "retry.backoff.ms", "1"),
