@@ -152,7 +152,7 @@ impl Marked {
 
     /// Records that arrive.
     fn passing(&self, passes: Passes) -> u64 {
-        let tenth = |index: &u64| self.mark(*index).is_none() && index % KINDS == 0;
+        let tenth = |index: &u64| self.mark(*index).is_none() && index.is_multiple_of(KINDS);
         match passes {
             Passes::Nothing => self.partitions * 2,
             Passes::Tenth => self.partitions * 2 + (0..self.records).filter(tenth).count() as u64,

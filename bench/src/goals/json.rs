@@ -85,7 +85,7 @@ fn bad() -> Vec<String> {
         ["[1,2", "[1,]", "{\"a\" 1}", "{\"a\":1,}", "01", "\"\\x\"", "\"\u{1}\"", "tru", "[1 2]"];
     let mut all: Vec<String> = data.iter().map(|data| document(data)).collect();
     all.extend(data.iter().map(|bad| document(&format!("[{long}{bad}]"))));
-    all.push(format!("{EVENT}"));
+    all.push(EVENT.to_owned());
     all.push(format!("[{}]", document("1")));
     all
 }
