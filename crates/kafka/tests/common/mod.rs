@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use millrace_kafka::testing::MockCluster;
 use millrace_kafka::{Partitioning, Payload, Producer, ProducerOptions, Record, Report, Topic};
 
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct Rig {
     pub(crate) producer: Producer,
