@@ -138,7 +138,7 @@ impl Row {
 /// Runs the command.
 ///
 /// # Errors
-/// When a row cannot be measured, or a result not be written.
+/// When a result cannot be written; when a row cannot be measured, after the others.
 pub fn run(arguments: &GoalsArguments) -> Result<(), Box<dyn Error>> {
     let rows = if arguments.rows.is_empty() {
         Row::value_variants().to_vec()
@@ -149,18 +149,20 @@ pub fn run(arguments: &GoalsArguments) -> Result<(), Box<dyn Error>> {
     usage::bind_to(&arguments.other_cpus.0).map_err(|error| {
         format!("CPUs {:?}: {error}; choose with --other-cpus", arguments.other_cpus.0)
     })?;
-    let mut measured = Vec::with_capacity(rows.len());
+    let (mut measured, mut failed) = (Vec::with_capacity(rows.len()), Vec::new());
     let mut progress = Progress::new();
     for (done, row) in rows.iter().enumerate() {
         progress.show(done as f64 / rows.len() as f64, row.words());
-        let found = row
-            .measure(arguments)
-            .map_err(|error| format!("{} ({}): {error}", row.name(), row.words()))?;
-        measured.push((*row, found));
+        match row.measure(arguments) {
+            Ok(found) => measured.push((*row, found)),
+            Err(error) => failed.push(format!("{} was not measured: {error}", row.name())),
+        }
     }
     drop(progress);
-    report(arguments, &measured).publish(&arguments.output)?;
-    Ok(())
+    let mut report = report(arguments, &measured);
+    report.notes.extend(failed.iter().cloned());
+    report.publish(&arguments.output)?;
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
 }
 
 fn report(arguments: &GoalsArguments, measured: &[(Row, Findings)]) -> Report {
