@@ -1,9 +1,11 @@
 //! Limits and counters of our control groups, version 1 or 2, from our own group up to the root of what is visible.
 //!
-//! The CPU quota itself is `millrace_shard::topology::cgroup`'s: what counts is what the programs read.
+//! Where they lie, and the CPU quota, say `millrace_shard::topology::cgroup`: what counts is what the programs read.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use millrace_shard::topology::cgroup::{Folders, Version, folders};
 
 /// How often the CPU quota stopped the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +31,10 @@ const UNLIMITED_V1: u64 = 1 << 60;
 
 /// Reads below `root`, which is `/` but for tests.
 pub(super) fn read(root: &Path) -> Groups {
-    let cpu = Folders::of(root, "cpu");
-    let memory = Folders::of(root, "memory");
-    let pids = Folders::of(root, "pids");
+    let [cpu, memory, pids] = ["cpu", "memory", "pids"].map(|controller| {
+        let none = Folders { version: Version::Two, own_to_root: Vec::new() };
+        folders(root, controller).into_iter().next().unwrap_or(none)
+    });
     let own = |folders: &Folders, name: &str, key: &str| {
         let text = fs::read_to_string(folders.own_to_root.first()?.join(name)).ok()?;
         keyed(&text, key)
@@ -60,75 +63,6 @@ pub(super) fn read(root: &Path) -> Groups {
 /// The value behind a key of a file with one `key value` a line.
 fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
-}
-
-#[derive(Clone, Copy)]
-enum Version {
-    One,
-    Two,
-}
-
-/// Where a controller keeps its files for us.
-struct Folders {
-    version: Version,
-    own_to_root: Vec<PathBuf>,
-}
-
-impl Folders {
-    fn of(root: &Path, controller: &str) -> Self {
-        let text = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-        let (groups, mounts) = (text("proc/self/cgroup"), text("proc/self/mountinfo"));
-        let v1 = groups.lines().find_map(|line| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let controllers = fields.next()?;
-            let path = fields.next()?;
-            controllers.split(',').any(|one| one == controller).then_some(path)
-        });
-        let v1 = v1.and_then(|group| {
-            let mount =
-                mounts.lines().find_map(|line| mount_of(line, "cgroup", Some(controller)))?;
-            Some(below(root, &mount, group))
-        });
-        if let Some(own_to_root) = v1 {
-            return Self { version: Version::One, own_to_root };
-        }
-        let v2 = groups.lines().find_map(|line| line.strip_prefix("0::")).and_then(|group| {
-            let mount = mounts.lines().find_map(|line| mount_of(line, "cgroup2", None))?;
-            Some(below(root, &mount, group))
-        });
-        Self { version: Version::Two, own_to_root: v2.unwrap_or_default() }
-    }
-}
-
-struct Mount {
-    /// The group that is mounted; in a container often not `/`.
-    group: PathBuf,
-    point: PathBuf,
-}
-
-/// Our group's folder and those above it.
-fn below(root: &Path, mount: &Mount, group: &str) -> Vec<PathBuf> {
-    let point = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
-    // A path outside of what is mounted (no cgroup namespace), or `..`, is shown as the mount's root.
-    let rest = Path::new(group).strip_prefix(&mount.group).unwrap_or(Path::new(""));
-    let outside = rest.is_absolute() || rest.starts_with("..");
-    let own = if outside { point.clone() } else { point.join(rest) };
-    own.ancestors().take_while(|folder| folder.starts_with(&point)).map(Path::to_owned).collect()
-}
-
-/// `35 24 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw`, with that option among the last ones.
-fn mount_of(line: &str, kind: &str, option: Option<&str>) -> Option<Mount> {
-    let (place, system) = line.split_once(" - ")?;
-    let mut system = system.split(' ');
-    if system.next()? != kind {
-        return None;
-    }
-    let options = system.nth(1).unwrap_or_default();
-    if !option.is_none_or(|wanted| options.split(',').any(|one| one == wanted)) {
-        return None;
-    }
-    let mut place = place.split(' ').skip(3);
-    Some(Mount { group: PathBuf::from(place.next()?), point: PathBuf::from(place.next()?) })
 }
 
 #[cfg(test)]

@@ -1,23 +1,52 @@
-//! The CPU quota of our control group, version 1 or 2.
+//! Our control groups, version 1 or 2, and the CPU quota that they set.
 
 use std::path::{Path, PathBuf};
 
 use super::read;
 
+/// Which files a controller has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `cpu.cfs_quota_us` and the like.
+    One,
+    /// `cpu.max` and the like.
+    Two,
+}
+
+/// Where a controller keeps its files for us.
+#[derive(Debug)]
+pub struct Folders {
+    /// Which files these are.
+    pub version: Version,
+    /// Our own group's folder first, then those above it up to the root of what we can see.
+    pub own_to_root: Vec<PathBuf>,
+}
+
+/// The folders of a controller (`cpu`, `memory`): those of version 1 if it is mounted, then those of
+/// version 2. `root` is `/` but for tests.
+pub fn folders(root: &Path, controller: &str) -> Vec<Folders> {
+    let text = |path: &str| read(&root.join(path)).unwrap_or_default();
+    let (groups, mounts) = (text("proc/self/cgroup"), text("proc/self/mountinfo"));
+    let found = |version, group: Option<&str>, kind, option| {
+        let mount = mounts.lines().find_map(|line| mount_of(line, kind, option))?;
+        Some(Folders { version, own_to_root: own_to_root(root, &mount, group?)? })
+    };
+    let v1 = groups.lines().find_map(|line| v1_path(line, controller));
+    let v2 = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    let v1 = found(Version::One, v1, "cgroup", Some(controller));
+    v1.into_iter().chain(found(Version::Two, v2, "cgroup2", None)).collect()
+}
+
 /// The quota in cores: the tightest one from our group up to the root of what we can see.
 /// `None` if there is none, or no file that says so. `root` is `/` but for tests.
 pub fn quota(root: &Path) -> Option<f64> {
-    let groups = read(&root.join("proc/self/cgroup"))?;
-    let mounts = read(&root.join("proc/self/mountinfo"))?;
-    let v1 = groups.lines().filter_map(v1_cpu_path).next();
-    let v2 = groups.lines().filter_map(|line| line.strip_prefix("0::")).next();
-    let from_v1 = v1.and_then(|group| {
-        let mount = mounts.lines().find_map(|line| mount_of(line, "cgroup", Some("cpu")))?;
-        tightest(root, &mount, group, v1_quota)
-    });
-    from_v1.or_else(|| {
-        let mount = mounts.lines().find_map(|line| mount_of(line, "cgroup2", None))?;
-        tightest(root, &mount, v2?, v2_quota)
+    folders(root, "cpu").iter().find_map(|folders| {
+        let quota_in = match folders.version {
+            Version::One => v1_quota,
+            Version::Two => v2_quota,
+        };
+        let quotas = folders.own_to_root.iter().filter_map(|folder| quota_in(folder));
+        quotas.min_by(f64::total_cmp)
     })
 }
 
@@ -28,30 +57,24 @@ struct Mount {
     point: PathBuf,
 }
 
-fn tightest(
-    root: &Path,
-    mount: &Mount,
-    group: &str,
-    quota_in: fn(&Path) -> Option<f64>,
-) -> Option<f64> {
+/// Our group's folder and those above it.
+fn own_to_root(root: &Path, mount: &Mount, group: &str) -> Option<Vec<PathBuf>> {
     let point = root.join(mount.point.strip_prefix("/").ok()?);
     // A path outside what is mounted (no cgroup namespace) is shown as the mount's root.
     let below = Path::new(group).strip_prefix(&mount.group).unwrap_or(Path::new(""));
     // `..` shows up when we were moved above our namespace's root.
     let below = if below.is_absolute() || below.starts_with("..") { Path::new("") } else { below };
     let own = point.join(below);
-    own.ancestors()
-        .take_while(|folder| folder.starts_with(&point))
-        .filter_map(quota_in)
-        .min_by(f64::total_cmp)
+    let up = own.ancestors().take_while(|folder| folder.starts_with(&point));
+    Some(up.map(Path::to_owned).collect())
 }
 
 /// `4:cpu,cpuacct:/some/group` to `/some/group`.
-fn v1_cpu_path(line: &str) -> Option<&str> {
+fn v1_path<'a>(line: &'a str, controller: &str) -> Option<&'a str> {
     let mut fields = line.splitn(3, ':');
     let controllers = fields.nth(1)?;
     let path = fields.next()?;
-    controllers.split(',').any(|controller| controller == "cpu").then_some(path)
+    controllers.split(',').any(|one| one == controller).then_some(path)
 }
 
 /// A line of mountinfo, if it mounts that file system, with that option among the super options.
