@@ -14,6 +14,7 @@ use millrace_delivery::{RetryPolicy, max_poll_interval_ms};
 use millrace_event::{KeyType, Overrides, PlainSource};
 use millrace_filter::{CesqlError, Filter, Mode};
 use millrace_observe::EgressName;
+use millrace_settings::secret::user_info_end;
 
 /// Java's assumption for its formula when the file has no `max.poll.records` (dispatcher.md 4.1).
 const POLL_RECORDS_FORMULA: u32 = 500;
@@ -181,8 +182,7 @@ impl Plan {
 /// A password is for the subscriber alone: a dead letter sink and a log are somebody else.
 fn shown(url: &str, target: &Target) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') { target.url().to_owned() } else { url.to_owned() }
+    if user_info_end(rest).is_some() { target.url().to_owned() } else { url.to_owned() }
 }
 
 fn endpoint(

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use millrace_settings::secret::user_info_end;
+
 /// The URL of a subscriber, dead letter sink or reply sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -144,22 +146,8 @@ fn shown(url: &str) -> String {
         None => url.len().saturating_sub(url.trim_start_matches('/').len()),
     };
     let (scheme, rest) = url.split_at_checked(authority_start).unwrap_or(("", url));
-    format!("{scheme}{}", without_user_info(rest)).escape_debug().to_string()
-}
-
-/// What follows the user-info, also where that is broken: a password that should have been
-/// percent-encoded ends the authority too early, and what is before its end is then no port.
-fn without_user_info(rest: &str) -> &str {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map(|(_, port)| port);
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let odd = port.is_some_and(|port| !is_port(port) && !port.ends_with(']'));
-    let searched = if odd { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
-    if !odd && !authority.contains('@') {
-        return rest;
-    }
-    let end = searched.rfind('@').map_or(0, |at| at.saturating_add(1));
-    rest.get(end..).unwrap_or_default()
+    let host = user_info_end(rest).and_then(|end| rest.get(end..)).unwrap_or(rest);
+    format!("{scheme}{host}").escape_debug().to_string()
 }
 
 /// The host with its brackets, and what follows its colon.

@@ -32,24 +32,37 @@ pub fn shown(key: &str, value: &str) -> String {
     if is_secret(key) { MASK.to_owned() } else { without_userinfo(value) }
 }
 
-/// `http://user:password@host/` becomes `http://********@host/`. A password that should have been
-/// percent-encoded ends the authority too early: what is before its end is then no port.
+/// Where the host begins in what follows the `//` of a URL, if user-info stands before it. Found also
+/// where that is broken: a password that should have been percent-encoded ends the authority too early,
+/// and what is before its end is then no port.
+pub fn user_info_end(rest: &str) -> Option<usize> {
+    let authority = authority(rest);
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let odd = port.is_some_and(|port| !is_port(port) && !port.ends_with(']'));
+    if !odd && !authority.contains('@') {
+        return None;
+    }
+    let searched = if odd { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
+    searched.rfind('@').map(|at| at.saturating_add(1))
+}
+
+fn authority(rest: &str) -> &str {
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// `http://user:password@host/` becomes `http://********@host/`.
 fn without_userinfo(value: &str) -> String {
     let (scheme, rest) = match value.find("://") {
         Some(at) => value.split_at_checked(at.saturating_add(3)),
         None => value.strip_prefix("//").map(|rest| ("//", rest)),
     }
     .unwrap_or(("", value));
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let port = authority.rsplit_once(':').map(|(_, port)| port);
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let odd = port.is_some_and(|port| !is_port(port) && !port.ends_with(']'));
-    let searched = if odd { rest } else { rest.split(['?', '#']).next().unwrap_or_default() };
     // Without a scheme it may be anything, but with a colon before the sign it may be a password.
-    let suspect = odd || authority.contains('@') && (!scheme.is_empty() || port.is_some());
-    let at = if suspect { searched.rfind('@') } else { None };
-    match at.and_then(|at| rest.get(at..)) {
-        Some(host) => format!("{scheme}{MASK}{host}"),
+    let suspect = !scheme.is_empty() || authority(rest).contains(':');
+    let end = if suspect { user_info_end(rest) } else { None };
+    match end.and_then(|end| rest.get(end..)) {
+        Some(host) => format!("{scheme}{MASK}@{host}"),
         None => value.to_owned(),
     }
 }
