@@ -62,27 +62,19 @@ impl<T> Default for Slots<T> {
 impl<T> Slots<T> {
     /// The place for a lower-case name; `None` for the name of an extension.
     pub(crate) fn slot(&mut self, name: &[u8]) -> Option<&mut Option<T>> {
-        Some(match name {
-            b"specversion" => &mut self.specversion,
-            b"id" => &mut self.id,
-            b"source" => &mut self.source,
-            b"type" => &mut self.event_type,
-            b"subject" => &mut self.subject,
-            b"time" => &mut self.time,
-            b"dataschema" => &mut self.dataschema,
-            b"schemaurl" => &mut self.schemaurl,
-            b"datacontenttype" => &mut self.datacontenttype,
-            b"datacontentencoding" => &mut self.datacontentencoding,
-            _ => return None,
-        })
+        self.find(name.len(), |lower| name == lower)
     }
 
-    /// As [`slot`](Self::slot), in any case. The length tells nearly all names apart, and nearly all
-    /// come in lower case, so that two comparisons at most are made.
+    /// As [`slot`](Self::slot), in any case. Nearly all come in lower case.
     #[inline]
     pub(crate) fn slot_in_any_case(&mut self, name: &[u8]) -> Option<&mut Option<T>> {
-        let is = |lower: &[u8]| name == lower || name.eq_ignore_ascii_case(lower);
-        Some(match name.len() {
+        self.find(name.len(), |lower| name == lower || name.eq_ignore_ascii_case(lower))
+    }
+
+    /// The length tells nearly all names apart, so that two comparisons at most are made.
+    #[inline]
+    fn find(&mut self, length: usize, is: impl Fn(&[u8]) -> bool) -> Option<&mut Option<T>> {
+        Some(match length {
             2 if is(b"id") => &mut self.id,
             4 if is(b"type") => &mut self.event_type,
             4 if is(b"time") => &mut self.time,
