@@ -28,6 +28,13 @@ pub(crate) struct Commits {
     pub(crate) took: Duration,
 }
 
+impl Commits {
+    pub(crate) fn add(&mut self, more: Commits) {
+        self.answered = self.answered.saturating_add(more.answered);
+        self.took = self.took.saturating_add(more.took);
+    }
+}
+
 /// What the consumers have said last.
 pub(crate) struct KafkaNumbers {
     registry: Registry,
@@ -70,8 +77,7 @@ impl KafkaNumbers {
         let mut commits = Commits::default();
         for (statistics, of_one) in members.values() {
             merged.merge(statistics);
-            commits.answered = commits.answered.saturating_add(of_one.answered);
-            commits.took = commits.took.saturating_add(of_one.took);
+            commits.add(*of_one);
         }
         self.registry.kafka_client(KafkaClientStats {
             client_id: client_id.to_owned(),

@@ -9,6 +9,7 @@ use millrace_kafka::{Committed, TopicPartition};
 
 use super::Groups;
 use super::member::after;
+use crate::kafka_numbers::Commits;
 
 /// A commit whose answer is not heard within this is counted as failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -73,10 +74,8 @@ impl Groups {
 
     pub(super) fn commit_done(&mut self, id: u64, results: &[Committed]) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.commits = member.commits.saturating_add(1);
-        if let Some(since) = member.committing.take() {
-            member.committed_in = member.committed_in.saturating_add(since.elapsed());
-        }
+        let took = member.committing.take().map_or(Duration::ZERO, |since| since.elapsed());
+        member.commits.add(Commits { answered: 1, took });
         let mut failed = None;
         for result in results {
             let found = member.lane(&result.place.topic, result.place.partition);

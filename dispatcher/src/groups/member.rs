@@ -41,10 +41,7 @@ pub(super) struct Member {
     pub(super) later: VecDeque<GroupEvent>,
     pub(super) meters: PartitionMeters,
     pub(super) client_id: Box<str>,
-    /// Commits that were answered.
-    pub(super) commits: u64,
-    /// The time of all of them together.
-    pub(super) committed_in: Duration,
+    pub(super) commits: Commits,
 }
 
 /// A partition of a member.
@@ -156,12 +153,8 @@ impl Groups {
                 self.numbers.error();
             }
             GroupEvent::Statistics(json) => {
-                let document = Document {
-                    client_id: member.client_id.clone(),
-                    member: id,
-                    json,
-                    commits: Commits { answered: member.commits, took: member.committed_in },
-                };
+                let (client_id, commits) = (member.client_id.clone(), member.commits);
+                let document = Document { client_id, member: id, json, commits };
                 // Without the housekeeping thread the process is ending.
                 let _ = self.chores.send(Chore::Statistics(document));
             }

@@ -2,7 +2,7 @@
 //! ends. One egress that cannot run stops no other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use millrace_contract::diff::{EgressStep, Wanted, egresses};
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
@@ -11,6 +11,7 @@ use millrace_shard::politeness::start_politely;
 use super::assign::tell;
 use super::member::Member;
 use super::{Groups, RETRY, Word};
+use crate::kafka_numbers::Commits;
 use crate::plan::{Plan, PlanError, ReplyPlan};
 use crate::replies;
 use crate::seat::EgressSeat;
@@ -186,8 +187,7 @@ impl Groups {
                 later: Default::default(),
                 meters,
                 client_id: options.client_id.into(),
-                commits: 0,
-                committed_in: Duration::ZERO,
+                commits: Commits::default(),
             },
         );
         // What came before the wake-ups were set up raises none.
