@@ -16,13 +16,13 @@ const RECORDS_PER_POLL: usize = 64;
 
 /// Rings when something may be read.
 #[derive(Default)]
-pub(crate) struct Bell {
+struct Bell {
     rung: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Bell {
-    pub(crate) fn wake(self: &Arc<Self>) -> Wake {
+    fn wake(self: &Arc<Self>) -> Wake {
         let bell = Arc::clone(self);
         Arc::new(move || {
             *bell.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -30,11 +30,48 @@ impl Bell {
         })
     }
 
-    pub(crate) fn wait(&self) {
+    fn wait(&self) {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited =
             self.changed.wait_timeout_while(rung, Duration::from_millis(50), |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+/// A member of a group with all partitions that it is given.
+pub(crate) struct Subscribed {
+    // Dropped before the consumer.
+    pub(crate) queues: Vec<PartitionQueue>,
+    consumer: Consumer,
+    bell: Arc<Bell>,
+}
+
+impl Subscribed {
+    pub(crate) fn to(topic: &str, options: &ConsumerOptions) -> Result<Self, Box<dyn Error>> {
+        let bell = Arc::new(Bell::default());
+        let consumer = Consumer::create(options, bell.wake())?;
+        consumer.subscribe(std::iter::once(topic)).map_err(|trouble| trouble.to_string())?;
+        Ok(Self { queues: Vec::new(), consumer, bell })
+    }
+
+    /// Hears what the group says, and takes what it gives.
+    pub(crate) fn serve(&mut self, who: &str) -> Result<(), Box<dyn Error>> {
+        let mut assigned = None;
+        self.consumer.poll(100, |event| match event {
+            GroupEvent::Assign(places) => assigned = Some(places),
+            GroupEvent::Trouble(trouble) => eprintln!("{who}: {trouble}"),
+            _ => {}
+        });
+        if let Some(places) = assigned {
+            let more = self.consumer.accept(&places, |_| self.bell.wake());
+            self.queues.extend(more.map_err(|trouble| trouble.to_string())?);
+        }
+        Ok(())
+    }
+
+    /// Until there may be something to read or to hear, for a while at most.
+    pub(crate) fn wait(&self) {
+        self.bell.wait();
     }
 }
 
@@ -45,26 +82,14 @@ pub(crate) fn run(
     group: &str,
     records: u64,
 ) -> Result<PartFigures, Box<dyn Error>> {
-    let bell = Arc::new(Bell::default());
     let options = ConsumerOptions::new(&record::consumer_settings()?, bootstrap, group);
-    let consumer = Consumer::create(&options, bell.wake())?;
-    consumer.subscribe(std::iter::once(topic)).map_err(|trouble| trouble.to_string())?;
-    let mut queues: Vec<PartitionQueue> = Vec::new();
+    let mut reader = Subscribed::to(topic, &options)?;
     let (mut seen, mut bytes, mut meter) = (0_u64, 0_usize, None);
     let give_up = Instant::now() + WITHIN;
     while seen < records {
-        let mut assigned = None;
-        consumer.poll(100, |event| match event {
-            GroupEvent::Assign(places) => assigned = Some(places),
-            GroupEvent::Trouble(trouble) => eprintln!("F3: {trouble}"),
-            _ => {}
-        });
-        if let Some(places) = assigned {
-            let more = consumer.accept(&places, |_| bell.wake());
-            queues.extend(more.map_err(|trouble| trouble.to_string())?);
-        }
+        reader.serve("F3")?;
         let mut idle = true;
-        for queue in &mut queues {
+        for queue in &mut reader.queues {
             loop {
                 let taken = queue.poll(RECORDS_PER_POLL, |got| {
                     if let Ok(message) = got {
@@ -91,12 +116,10 @@ pub(crate) fn run(
             return Err(format!("only {seen} of {records} records came").into());
         }
         if idle {
-            bell.wait();
+            reader.wait();
         }
     }
     std::hint::black_box(bytes);
     let (meter, before) = meter.ok_or("no record came")?;
-    let figures = meter.stop(seen - before, 0, &Latency::default())?;
-    drop(queues);
-    Ok(figures)
+    Ok(meter.stop(seen - before, 0, &Latency::default())?)
 }

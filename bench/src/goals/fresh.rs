@@ -8,15 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millrace_kafka::{
-    Consumer, ConsumerOptions, GroupEvent, Message, PartitionQueue, Payload, Producer, Record,
-};
+use millrace_kafka::{ConsumerOptions, Message, Payload, Producer, Record};
 
 use super::GoalsArguments;
 use super::bed::{Bed, Failure, WITHIN, each, turns};
 use super::judge::{Findings, Goal, differences};
 use crate::clock;
-use crate::floor::consume::Bell;
+use crate::floor::consume::Subscribed;
 use crate::floor::record;
 use crate::ids::{self, EventId, ID_BYTES};
 use crate::latency::{Latency, Summary};
@@ -122,23 +120,11 @@ struct Shared {
 
 /// Reads until told that it is over.
 fn read(options: &ConsumerOptions, topic: &str, shared: &Shared) -> Result<(), Failure> {
-    let bell = Arc::new(Bell::default());
-    let consumer = Consumer::create(options, bell.wake())?;
-    consumer.subscribe(std::iter::once(topic)).map_err(|trouble| trouble.to_string())?;
-    let mut queues: Vec<PartitionQueue> = Vec::new();
+    let mut reader = Subscribed::to(topic, options)?;
     while !shared.over.load(Ordering::Relaxed) {
-        let mut assigned = None;
-        consumer.poll(100, |event| match event {
-            GroupEvent::Assign(places) => assigned = Some(places),
-            GroupEvent::Trouble(trouble) => eprintln!("bare consumer: {trouble}"),
-            _ => {}
-        });
-        if let Some(places) = assigned {
-            let more = consumer.accept(&places, |_| bell.wake());
-            queues.extend(more.map_err(|trouble| trouble.to_string())?);
-        }
+        reader.serve("bare consumer")?;
         let mut idle = true;
-        for queue in &mut queues {
+        for queue in &mut reader.queues {
             let taken = queue.poll(64, |got| {
                 if let Ok(message) = got {
                     shared.note(&message);
@@ -147,7 +133,7 @@ fn read(options: &ConsumerOptions, topic: &str, shared: &Shared) -> Result<(), F
             idle &= taken.count == 0;
         }
         if idle {
-            bell.wait();
+            reader.wait();
         }
     }
     Ok(())
