@@ -15,15 +15,7 @@ events=$((partitions * share))
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'kill "${dispatcher:-}" "${floor:-}" 2>/dev/null || true; tests/kafka.sh stop "$work/kafka" --kill || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-
-within() { # SECONDS COMMAND...: repeats it until it succeeds
-  local until=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$until" ] || { echo "After a long wait still not so: $*" >&2; tail -n 5 "$work"/*.log >&2 || true; exit 1; }
-    sleep 0.05
-  done
-}
+. bench/within.sh
 
 bootstrap=$(tests/kafka.sh start --parent $$ --auto-create --set "num.partitions=$partitions" "$work/kafka" | sed -n 's/^bootstrap.servers=//p')
 sink=$((20000 + RANDOM % 12000))

@@ -16,12 +16,13 @@ rounds=${3:-6}
 bench=${CARGO_TARGET_DIR:-target}/release/bench
 work=$(mktemp -d)
 trap 'kill "${target:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+. bench/within.sh
 
 port=$((20000 + RANDOM % 20000))
 taskset -c 0 "$bench" part serve --port "$port" > /dev/null &
 target=$!
 url=http://127.0.0.1:$port/
-for ((try = 0; try < 300; try++)); do curl -fs -o /dev/null "$url" && break; sleep 0.1; done
+within 30 curl -fs -o /dev/null "$url"
 head -c 1024 /dev/zero | tr '\0' x > "$work/body"
 headers=(-H 'content-type: text/plain' -H 'ce-specversion: 1.0' -H 'ce-id: 3f1c2d4e-5a6b-7c8d-9e0f-112233445566'
   -H 'ce-source: /benchmark/load' -H 'ce-type: com.example.load.binary' -H 'ce-subject: orders/4711'

@@ -17,15 +17,7 @@ rounds=${3:-5}
 target=${CARGO_TARGET_DIR:-target}/release
 work=$(mktemp -d)
 trap 'kill "${receiver:-}" "${kafka:-}" "${floor:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-
-within() { # SECONDS COMMAND...: repeats it until it succeeds
-  local until=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$until" ] || { echo "After a long wait still not so: $*" >&2; tail -n 5 "$work"/*.log >&2 || true; exit 1; }
-    sleep 0.05
-  done
-}
+. bench/within.sh
 
 taskset -c 1 "$target/embedded-kafka" --topic load:12 > "$work/kafka.out" 2>/dev/null &
 kafka=$!
