@@ -11,6 +11,7 @@ mod commit;
 mod member;
 mod reconcile;
 mod stalls;
+mod starts;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -32,6 +33,7 @@ use crate::shard::{Beat, Command};
 pub(crate) use reconcile::Refused;
 
 use member::Member;
+use starts::Starts;
 
 /// How often deadlines, commits and stalls are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -124,6 +126,7 @@ pub(crate) struct Groups {
     by_uid: HashMap<Arc<str>, u64>,
     contract: Option<Arc<Contract>>,
     refused: Vec<Refused>,
+    starts: Starts,
     retry_at: Option<Instant>,
     next_id: u64,
     words: Sender<Word>,
@@ -155,6 +158,7 @@ pub(crate) fn start(
         by_uid: HashMap::new(),
         contract: None,
         refused: Vec::new(),
+        starts: Starts::default(),
         retry_at: None,
         next_id: 0,
         words: words.0,
@@ -191,6 +195,7 @@ impl Groups {
             if Instant::now() >= self.next_tick {
                 self.tick();
             }
+            self.start_waiting();
             if self.draining && self.members.is_empty() {
                 let (done, changed) = drained;
                 *done.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -212,6 +217,7 @@ impl Groups {
                 self.draining = true;
                 self.contract = None;
                 self.retry_at = None;
+                self.starts.forget_waiting();
                 let members: Vec<u64> = self.members.keys().copied().collect();
                 for member in members {
                     self.close(member, within, None);
@@ -242,6 +248,7 @@ impl Groups {
             self.commit_if_due(member, now);
             self.watch_stalls(member, now);
         }
+        self.sweep_starts(now);
         if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
             self.reconcile();
@@ -262,6 +269,7 @@ impl Groups {
         self.numbers.egresses("running", self.members.len().saturating_sub(closing));
         self.numbers.egresses("ending", closing);
         self.numbers.egresses("refused", self.refused.len());
+        self.numbers.egresses("waiting", self.starts.waiting());
         let now_ms = clock::coarse_ms();
         for member in self.members.values_mut() {
             let ages = member.lanes.iter().filter_map(|lane| lane.link.oldest_ms());

@@ -13,7 +13,7 @@
 //!  commit(last offsets), release(partitions)         poll -> released, drop
 //! ```
 //!
-//! No call blocks on the network. `subscribe`, `accept`, `release`, `pause` and `resume` wait for the
+//! No call blocks on the network. `subscribe`, `accept`, `release`, `pause`, `resume` and `has_joined` wait for the
 //! client's own main thread, which is microseconds while there is a free CPU.
 //!
 //! Offsets are committed by [`Consumer::commit`] only (dispatcher.md 12.1); librdkafka's own storing
@@ -319,6 +319,16 @@ impl Consumer {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.group.lost()
+    }
+
+    /// Whether the group's coordinator has made us a member, with or without partitions. A group that
+    /// is new has its assignment some seconds later (`group.initial.rebalance.delay.ms`).
+    ///
+    /// Waits for the client's own main thread, like [`Consumer::pause`].
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        // What is asked of a membership that ends may never be answered.
+        !self.is_closing() && self.group.has_member_id()
     }
 
     /// The oldest and the next offset of a partition as librdkafka last saw them.

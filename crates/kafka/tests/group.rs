@@ -56,6 +56,18 @@ fn eager_rebalance_waits_for_a_late_answer() {
 }
 
 #[test]
+fn it_has_joined_once_the_coordinator_answered_and_until_it_closes() {
+    let rig = rig(1, 1, |_| {});
+    let nobody = Member::new(&options("127.0.0.1:1", "g"), &["t"]);
+    let mut member = Member::of(&rig, "g");
+    member.until("no assignment", |member| member.assignments == 1);
+    assert!(member.consumer.has_joined());
+    member.consumer.close();
+    assert!(!member.consumer.has_joined(), "and it is not asked, which could take for ever");
+    assert!(!nobody.consumer.has_joined());
+}
+
+#[test]
 fn cooperative_rebalance_leaves_the_other_partitions_alone() {
     let mut rig = rig(1, 4, |_| {});
     send(&mut rig, 0..400);

@@ -138,7 +138,7 @@ families! {
 
     // Dispatcher, on the groups thread.
     EGRESSES: Gauge "millrace_dispatcher_egresses" "egresses" ["state"]
-        "Egresses by state: running, ending or refused";
+        "Egresses by state: running, ending, refused, or waiting for others of their Kafka to join first";
     LAG: Gauge "millrace_dispatcher_lag_records" "records"
         ["consumer_group", "partition", "topic"]
         "Records behind the end of a partition; partitions beyond the bound of series together as other";

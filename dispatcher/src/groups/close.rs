@@ -93,6 +93,7 @@ impl Groups {
     /// The group is left, or given up.
     pub(super) fn closed(&mut self, id: u64) {
         let Some(member) = self.members.remove(&id) else { return };
+        self.starts.end(id);
         for lane in &member.lanes {
             lane.link.command(Order::Abandon);
             let shard = &mut self.shards[lane.shard];

@@ -143,7 +143,10 @@ impl Groups {
             return;
         }
         match event {
-            GroupEvent::Assign(partitions) => self.assigned(id, &partitions),
+            GroupEvent::Assign(partitions) => {
+                self.starts.end(id);
+                self.assigned(id, &partitions);
+            }
             GroupEvent::Revoke { partitions, lost } => self.revoked(id, partitions, lost),
             GroupEvent::CommitDone(results) => self.commit_done(id, &results),
             GroupEvent::Trouble(trouble) => {

@@ -47,6 +47,7 @@ impl Groups {
     pub(super) fn reconcile(&mut self) {
         let Some(contract) = self.contract.clone() else { return };
         let refused_before = std::mem::take(&mut self.refused);
+        self.starts.forget_waiting();
         // What follows an egress that is ending is decided anew.
         for member in self.members.values_mut() {
             if let Some(closing) = &mut member.closing {
@@ -126,9 +127,9 @@ impl Groups {
         self.drop_unused_replies();
     }
 
-    /// Starts an egress, or notes why not.
+    /// Starts an egress when its turn comes, or notes why not.
     pub(super) fn start(&mut self, wanted: &Wanted) {
-        if self.draining {
+        if self.draining || self.starts.wait(wanted) {
             return;
         }
         if let Err(error) = self.try_start(wanted) {
@@ -169,6 +170,7 @@ impl Groups {
         let now = Instant::now();
         let meters = self.numbers.egress(&seat.owner, &plan.label);
         self.by_uid.insert(plan.uid.clone(), id);
+        self.starts.begin(id, plan.bootstrap.clone(), now);
         tracing::info!(consumerGroup = %plan.group, trigger = %plan.name(),
             destination = plan.destination, ordered = plan.ordered, "An egress starts.");
         self.members.insert(

@@ -136,6 +136,20 @@ impl Group {
         unsafe { sys::rd_kafka_assignment_lost(self.handle.as_ptr()) != 0 }
     }
 
+    /// Whether the coordinator has given us a member id. To be asked before [`Group::close`] only; see
+    /// the head of this file.
+    pub(crate) fn has_member_id(&self) -> bool {
+        // SAFETY: alive; the answer is NULL or a string of our own.
+        let id = unsafe { sys::rd_kafka_memberid(self.handle.as_ptr()) };
+        // SAFETY: not NULL, so a C string, and ours until it is freed below.
+        let has = !id.is_null() && unsafe { *id != 0 };
+        if !id.is_null() {
+            // SAFETY: librdkafka made it for us, and nothing refers to it any more.
+            unsafe { sys::rd_kafka_mem_free(self.handle.as_ptr(), id.cast()) };
+        }
+        has
+    }
+
     /// Splits the partition's queue off. To be called before it is assigned.
     pub(crate) fn open(
         &self,

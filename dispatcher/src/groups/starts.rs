@@ -1,0 +1,176 @@
+//! Egresses on their way into their groups: so many at a time, the others wait for their turn.
+//!
+//! Every egress is a client of its own with some three connections. Hundreds that begin in the same moment ask
+//! more of a busy broker than it can answer within their timeouts; each then connects and asks again, and none
+//! gets in. A place is free again once the group's coordinator has answered, or after [`GIVE_WAY`]: those whose
+//! Kafka is not there shall not hold up the rest for long, and hold up nobody with another Kafka.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millrace_contract::diff::Wanted;
+
+use super::Groups;
+
+/// Egresses that may be on their way at a time, for each set of bootstrap servers.
+const AT_ONCE: usize = 32;
+/// A place is given up after this, whatever came of it.
+const GIVE_WAY: Duration = Duration::from_secs(5);
+
+/// See the head of this file.
+#[derive(Default)]
+pub(super) struct Starts {
+    on_their_way: Vec<OnItsWay>,
+    waiting: VecDeque<Wanted>,
+}
+
+struct OnItsWay {
+    member: u64,
+    bootstrap: Arc<str>,
+    until: Instant,
+}
+
+impl Starts {
+    fn has_room(&self, bootstrap: &str) -> bool {
+        self.on_their_way.iter().filter(|it| *it.bootstrap == *bootstrap).count() < AT_ONCE
+    }
+
+    /// Takes a place for a member that has been made.
+    pub(super) fn begin(&mut self, member: u64, bootstrap: Arc<str>, now: Instant) {
+        self.on_their_way.push(OnItsWay { member, bootstrap, until: now + GIVE_WAY });
+    }
+
+    /// Gives a member's place up, if it has one.
+    pub(super) fn end(&mut self, member: u64) {
+        self.on_their_way.retain(|it| it.member != member);
+    }
+
+    /// Gives up the places of those that have had their time, or whose coordinator `has_answered`.
+    fn sweep(&mut self, now: Instant, mut has_answered: impl FnMut(u64) -> bool) {
+        self.on_their_way.retain(|it| now < it.until && !has_answered(it.member));
+    }
+
+    /// Whether this one has to wait, which it does from now on.
+    pub(super) fn wait(&mut self, wanted: &Wanted) -> bool {
+        let waits = !self.has_room(&wanted.resource.bootstrap_servers);
+        if waits {
+            self.waiting.push_back(wanted.clone());
+        }
+        waits
+    }
+
+    /// Forgets those that wait: what is wanted is decided anew.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The first that need not wait any more.
+    fn next(&mut self) -> Option<Wanted> {
+        let free = self.waiting.iter().position(|it| self.has_room(&it.resource.bootstrap_servers));
+        self.waiting.remove(free?)
+    }
+}
+
+impl Groups {
+    /// Looks who has arrived.
+    pub(super) fn sweep_starts(&mut self, now: Instant) {
+        let members = &self.members;
+        self.starts.sweep(now, |id| {
+            let member = members.get(&id);
+            member.is_none_or(|it| it.closing.is_some() || it.consumer.has_joined())
+        });
+    }
+
+    /// Starts those for which there is a place.
+    pub(super) fn start_waiting(&mut self) {
+        while let Some(wanted) = self.starts.next() {
+            self.start(&wanted);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millrace_contract::diff::egresses;
+
+    /// Egresses of two resources, each with its own Kafka: `many` of the first, one of the second.
+    fn wanted(many: usize) -> (Vec<Wanted>, Wanted) {
+        let egress = |kafka: &str, number: usize| {
+            serde_json::json!({ "uid": format!("{kafka}-{number}"), "consumerGroup": format!("{kafka}-{number}"),
+                "destination": "http://127.0.0.1:1/", "reference": { "namespace": "n", "name": "t" } })
+        };
+        let resource = |kafka: &str, many: usize| {
+            serde_json::json!({ "uid": kafka, "topics": ["t"], "bootstrapServers": format!("{kafka}:9092"),
+                "reference": { "namespace": "n", "name": kafka },
+                "egresses": (0..many).map(|number| egress(kafka, number)).collect::<Vec<_>>() })
+        };
+        let contract = serde_json::json!({ "generation": "1", "resources": [resource("a", many), resource("b", 1)] });
+        let contract = millrace_contract::Contract::parse(contract.to_string().as_bytes()).unwrap();
+        let mut all: Vec<Wanted> = egresses(std::iter::empty(), &contract.contract)
+            .into_iter()
+            .map(|step| match step {
+                millrace_contract::diff::EgressStep::Start(wanted) => wanted,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let other = all.iter().position(|it| &*it.resource.bootstrap_servers == "b:9092").unwrap();
+        let other = all.remove(other);
+        (all, other)
+    }
+
+    #[test]
+    fn all_but_so_many_of_one_kafka_wait_and_come_in_turn() {
+        let (many, other) = wanted(AT_ONCE + 3);
+        let (mut starts, now) = (Starts::default(), Instant::now());
+        for (wanted, member) in many.iter().zip(0..) {
+            let waits = starts.wait(wanted);
+            assert_eq!(waits, member >= AT_ONCE as u64);
+            if !waits {
+                starts.begin(member, wanted.resource.bootstrap_servers.clone(), now);
+            }
+        }
+        assert!(!starts.wait(&other), "another Kafka has places of its own");
+        assert_eq!((starts.waiting(), starts.next().is_none()), (3, true));
+        starts.end(5);
+        let next = starts.next().unwrap();
+        assert_eq!(next.uid(), many[AT_ONCE].uid());
+        starts.begin(100, next.resource.bootstrap_servers.clone(), now);
+        assert!(starts.next().is_none());
+        starts.sweep(now, |member| member == 7);
+        assert_eq!(starts.next().unwrap().uid(), many[AT_ONCE + 1].uid());
+    }
+
+    #[test]
+    fn a_place_is_given_up_in_time_by_those_who_get_no_answer() {
+        let (many, _) = wanted(AT_ONCE + 1);
+        let (mut starts, now) = (Starts::default(), Instant::now());
+        for member in 0..AT_ONCE as u64 {
+            starts.begin(member, many[0].resource.bootstrap_servers.clone(), now);
+        }
+        assert!(starts.wait(&many[AT_ONCE]));
+        starts.sweep(now + GIVE_WAY - Duration::from_millis(1), |_| false);
+        assert!(starts.next().is_none());
+        starts.sweep(now + GIVE_WAY, |_| false);
+        assert!(starts.next().is_some());
+    }
+
+    #[test]
+    fn what_waits_is_forgotten_when_all_is_decided_anew() {
+        let (many, _) = wanted(AT_ONCE + 1);
+        let mut starts = Starts::default();
+        for member in 0..AT_ONCE as u64 {
+            starts.begin(member, many[0].resource.bootstrap_servers.clone(), Instant::now());
+        }
+        assert!(starts.wait(&many[AT_ONCE]));
+        starts.forget_waiting();
+        starts.end(0);
+        assert!(starts.next().is_none());
+    }
+}
