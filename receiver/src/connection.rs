@@ -5,6 +5,7 @@
 //! buffer is lent to Kafka while its event waits for the acknowledgement and comes back with it, so
 //! nothing is read in the meantime. Generic over the stream, which leaves TLS its place.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use millrace_http1::encode::CONTINUE;
 use millrace_http1::{BodyFraming, BodyReader, Drain, Drained, Ending, Head, Progress, Refusal};
 use millrace_shard::deadline::Cut;
 use millrace_shard::{
-    AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Guard, IoBuf, IoBufMut, yield_now,
+    AsyncReadRent, AsyncWriteRent, AsyncWriteRentExt, Guard, IoBuf, IoBufMut, SendNow, yield_now,
 };
 
 use crate::decide::{Decision, decide};
@@ -73,7 +74,7 @@ pub(crate) struct Connection<'c, S> {
     answered: bool,
 }
 
-impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
+impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
     pub(crate) fn new(stream: &'c mut S, shard: Rc<Shard>, guard: &'c Guard<Deadline>) -> Self {
         let buffer = Vec::with_capacity(BUFFER_BYTES);
         Connection {
@@ -291,13 +292,10 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
         self.answered = true;
         let ending = if keep { self.head.ending(true) } else { Ending::Close };
         let ready = if hash.is_none() { verdict.ready_made(too_large, ending) } else { None };
-        let write_by = self.shard.now_ms().saturating_add(WRITE_MS);
-        self.guard.set(Deadline::Write, write_by, Cut::Both);
         let written = match ready {
             Some(answer) => self.write(answer).await,
             None => self.write(respond::written(verdict, too_large, ending, hash)).await,
         };
-        self.guard.clear();
         match (written, keep) {
             (true, true) => After::Next,
             (true, false) => After::Linger,
@@ -357,8 +355,22 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent> Connection<'c, S> {
         Some(read)
     }
 
-    async fn write<B: IoBuf>(&mut self, bytes: B) -> bool {
-        self.stream.write_all(bytes).await.0.is_ok()
+    /// Writes all of it, most often at once. False on an error, and when the client does not read. No deadline
+    /// counts any more then.
+    async fn write<B: IoBuf + AsRef<[u8]>>(&mut self, bytes: B) -> bool {
+        let sent = self.stream.send_now(bytes.as_ref());
+        self.guard.clear();
+        let sent = match sent {
+            Ok(sent) if sent == bytes.as_ref().len() => return true,
+            Ok(sent) => sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(_) => return false,
+        };
+        let write_by = self.shard.now_ms().saturating_add(WRITE_MS);
+        self.guard.set(Deadline::Write, write_by, Cut::Both);
+        let written = self.stream.write_all(bytes.slice(sent..)).await.0.is_ok();
+        self.guard.clear();
+        written
     }
 }
 

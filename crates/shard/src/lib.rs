@@ -58,7 +58,7 @@ pub use driver::{Driver, DriverChoice, DriverError, DriverReport, Runtime};
 pub use listen::{KeepAlive, ListenError, ListenOptions, ShardListener, bind, parse_host};
 pub use local::{LocalNotify, OneReceiver, OneSender, Slot, oneshot};
 pub use mailbox::{Inbox, Mailbox, MailboxSeat, TrySendError, mailbox};
-pub use outgoing::ConnectOptions;
+pub use outgoing::{ConnectOptions, SendNow};
 pub use spawn::{Panicked, ShardContext, ShardId, ShardPanic, Shards, StartError, StartOptions};
 pub use topology::{CoreRequest, Pinning, Topology, TopologyError};
 pub use wake::{PendingReader, WakePair, WakeReader, WakeWriter};
