@@ -302,3 +302,30 @@ fn a_refusal_names_its_place_for_people() {
     let place = "contract field `resources[0].egresses[0].egressConfig.retry`";
     assert_eq!(shown, format!("{place}: -1 is out of range"));
 }
+
+/// What stands in the wrong place may be a secret, and a log line has to stay short.
+#[test]
+fn a_refusal_shows_of_a_string_its_length_alone_unless_it_is_a_number_or_a_name() {
+    let found = |value: &str| {
+        let text = format!(r#"{{"resources":[{{"egressConfig":{{"retry":"{value}"}}}}]}}"#);
+        parse(&text).unwrap_err().to_string()
+    };
+    let place = "contract field `resources[0].egressConfig.retry`: ";
+    for (value, says) in [
+        ("-1", r#""-1" is out of range"#),
+        ("1.5", r#"expected a whole number, found "1.5""#),
+        ("MANY", r#"expected a whole number, found "MANY""#),
+        ("hunter2", "expected a whole number, found a string of 7 bytes"),
+        ("Ünter", "expected a whole number, found a string of 6 bytes"),
+    ] {
+        assert_eq!(found(value), format!("{place}{says}"));
+    }
+    for long in ["9".repeat(5_000), "X".repeat(5_000)] {
+        assert!(found(&long).len() < 200, "{}", found(&long).len());
+    }
+    let key = "k".repeat(5_000);
+    let text =
+        format!(r#"{{"resources":[{{"cloudEventOverrides":{{"extensions":{{"{key}":[]}}}}}}]}}"#);
+    let refusal = parse(&text).unwrap_err().to_string();
+    assert!(refusal.contains(".extensions.(a name of 5000 bytes)`"), "{refusal}");
+}

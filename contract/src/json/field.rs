@@ -188,14 +188,23 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A scalar as a person would recognise it, cut so that messages stay short.
+/// A scalar as a person would recognise it. A contract is read from anywhere, so a string in the wrong place may be a
+/// secret: of strings only what looks like a number or like an enum's name is shown, and nothing long.
+pub(crate) fn shown_text(text: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    let number = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    let name = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    let plain = text.bytes().all(number) || text.bytes().all(name);
+    if plain && text.len() <= SHOWN_MAX {
+        format!("{text:?}")
+    } else {
+        format!("a string of {} bytes", text.len())
+    }
+}
+
 fn shown(value: &Value) -> String {
-    const SHOWN_MAX: usize = 60;
     match value {
-        Value::String(text) if text.chars().nth(SHOWN_MAX).is_some() => {
-            format!("{:?}...", text.chars().take(SHOWN_MAX).collect::<String>())
-        }
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => shown_text(text),
         Value::Number(number) => number.to_string(),
         Value::Bool(value) => value.to_string(),
         other => kind(other).to_owned(),
@@ -218,6 +227,8 @@ enum Step<'a> {
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names of fields are short, keys of maps are anybody's.
+        const NAME_BYTES_MAX: usize = 40;
         let Some(parent) = self.parent else { return f.write_str("$") };
         let below_root = matches!(parent.step, Step::Root);
         if !below_root {
@@ -225,6 +236,9 @@ impl fmt::Display for At<'_> {
         }
         match self.step {
             Step::Root => Ok(()),
+            Step::Name(name) if name.len() > NAME_BYTES_MAX => {
+                write!(f, ".(a name of {} bytes)", name.len())
+            }
             Step::Name(name) if below_root => f.write_str(name),
             Step::Name(name) => write!(f, ".{name}"),
             Step::Index(index) => write!(f, "[{index}]"),

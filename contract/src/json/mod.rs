@@ -13,6 +13,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::proto;
+pub(crate) use field::shown_text;
 use field::{At, Field};
 pub use warning::{WARNINGS_MAX, Warning, Warnings};
 

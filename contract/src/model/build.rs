@@ -10,7 +10,7 @@ use super::{
     Reply, Resource, Route, SecretField, SecretKeys, SecretRef, TIMEOUT_MS_DEFAULT, TokenMatcher,
     Topics,
 };
-use crate::json::Warnings;
+use crate::json::{Warnings, shown_text};
 use crate::proto::{
     self, egress::ReplyStrategy, resource::Auth as AuthMessage, token_matcher::Matcher,
 };
@@ -131,6 +131,10 @@ fn kafka(
     let topics = Topics::new(topics.iter().map(String::as_str)).ok_or(Reason::NoTopic)?;
     if bootstrap_servers.trim().is_empty() {
         return Err(Reason::NoBootstrapServers);
+    }
+    // Java makes no client of these either. librdkafka would, and name it in every line of its log.
+    if bootstrap_servers.contains('@') {
+        return Err(Reason::UserInfoInBootstrapServers);
     }
     Ok((topics, bootstrap_servers.into(), self::auth(auth)?))
 }
@@ -279,7 +283,10 @@ fn delivery(message: proto::EgressConfig, at: &str, warnings: &mut Warnings) -> 
         other => {
             warnings.push(
                 format_args!("{at}.egressConfig.format"),
-                format_args!("{other:?} is not known here (binary, json), binary is used"),
+                format_args!(
+                    "{} is not known here (binary, json), binary is used",
+                    shown_text(other)
+                ),
             );
             Format::Binary
         }

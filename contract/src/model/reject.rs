@@ -52,6 +52,11 @@ pub enum Reason {
     /// `bootstrapServers` is blank.
     #[error("`bootstrapServers` is empty: a comma separated list of host:port is needed")]
     NoBootstrapServers,
+    /// `bootstrapServers` holds an `@`, as in a URL with a password.
+    #[error(
+        "`bootstrapServers` holds an \"@\": host:port is needed, and credentials belong in a secret"
+    )]
+    UserInfoInBootstrapServers,
     /// Neither path nor host would ever be reached.
     #[error("`ingress` has neither a path other than \"/\" nor a host, so nothing can reach it")]
     NoRoute,

@@ -107,6 +107,7 @@ fn what_a_resource_lacks_is_the_reason_it_is_rejected_for() {
         (json!({"topics": []}), Reason::NoTopic),
         (json!({"topics": ["t", ""]}), Reason::NoTopic),
         (json!({"bootstrapServers": " "}), Reason::NoBootstrapServers),
+        (json!({"bootstrapServers": "k:1,me:pw@k:2"}), Reason::UserInfoInBootstrapServers),
         (json!({"ingress": {"path": "/"}, "egresses": []}), Reason::NoRoute),
         (json!({"authSecret": {"name": "s"}}), Reason::NamelessSecret),
         (json!({"multiAuthSecret": {"protocol": 4}}), Reason::UnknownProtocol(4)),

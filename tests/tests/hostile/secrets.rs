@@ -78,6 +78,47 @@ const URLS: &[&str] = &[
     "//me:S@127.0.0.1:1",
     "http:me:S@127.0.0.1",
 ];
+/// Values of `bootstrapServers` with credentials in them: Kafka takes none there.
+const SERVERS: &[&str] = &[
+    "me:S@127.0.0.1:9",
+    "S@127.0.0.1:9",
+    "SASL_PLAINTEXT://me:S@127.0.0.1:9",
+    "127.0.0.1:9,me:S@127.0.0.1:9",
+    "127.0.0.1:9, me:S@[::1]:9",
+    "me:S@",
+    "me:S@:9",
+    "http://me:S@127.0.0.1:9/path",
+];
+/// Places in a resource that take a number, a boolean, an enum, an object or a list, and no secret.
+const NO_STRING: &[&str] = &[
+    "/topics",
+    "/ingress",
+    "/ingress/contentMode",
+    "/ingress/eventPolicies",
+    "/egresses",
+    "/egressConfig",
+    "/egressConfig/retry",
+    "/egressConfig/backoffPolicy",
+    "/egressConfig/backoffDelay",
+    "/egressConfig/timeout",
+    "/egressConfig/format",
+    "/egresses/0/vReplicas",
+    "/egresses/0/keyType",
+    "/egresses/0/deliveryOrder",
+    "/egresses/0/egressConfig/retry",
+    "/egresses/0/egressConfig/format",
+    "/egresses/0/featureFlags/enableRateLimiter",
+    "/egresses/0/filter",
+    "/egresses/0/dialectedFilter",
+    "/egresses/0/reference",
+    "/egresses/0/replyToOriginalTopic",
+    "/featureFlags/enableEventTypeAutocreate",
+    "/cloudEventOverrides/extensions",
+    "/absentAuth",
+    "/authSecret",
+    "/multiAuthSecret/protocol",
+    "/multiAuthSecret/references/0/keyFieldReferences/0/field",
+];
 
 fn planted(text: &str) -> String {
     text.replace('S', SECRET)
@@ -334,4 +375,67 @@ drivers! {
             }
         }
     }
+    fn s9_secrets_in_bootstrap_servers(variant: Variant) {
+        let resource = |number: usize, servers: &str| {
+            let name = format!("s9-{number}");
+            Resource::new("Broker", "ns", &name, "s9", &planted(servers)).set("/egresses", serde_json::json!([{
+                "uid": name, "consumerGroup": name, "destination": "http://127.0.0.1:1", "replyToOriginalTopic": {},
+                "reference": { "namespace": "ns", "name": name, "kind": "Trigger" },
+            }]))
+        };
+        let all = SERVERS.iter().enumerate();
+        let contract = all.fold(Contract::new(1), |contract, (number, it)| contract.with(resource(number, it)));
+        for setup in [Setup::new(variant.driver), Setup::dispatcher(variant.driver)] {
+            let what = format!("{:?}, bootstrap servers", setup.program);
+            assert_starts_silently(&what, setup.contract(contract.to_bytes()));
+        }
+    }
+
+    fn s9_secrets_where_a_contract_wants_something_else(variant: Variant) {
+        let look = |program: &Running| {
+            for (number, pointer) in NO_STRING.iter().enumerate() {
+                for value in [SECRET.to_owned(), SECRET.repeat(1_000)] {
+                    let resource = full_resource(pointer).set(pointer, value);
+                    program.swap_contract(Contract::new(number as u64 + 2).with(resource).to_bytes());
+                    let place = place_of(pointer);
+                    until(&format!("a line that names {place}"), SOON, || {
+                        program.printed().contains(&format!("`{place}`")).then_some(())
+                    });
+                }
+            }
+            assert_keeps("a contract", program);
+        };
+        let first = Contract::new(1).with(full_resource("")).to_bytes();
+        look(&Receiver::launch(&talkative(Setup::new(variant.driver).contract(first.clone()))));
+        look(&Dispatcher::launch(&talkative(Setup::dispatcher(variant.driver).contract(first))));
+    }
+}
+
+/// With something at each place of [`NO_STRING`], but for what the one of `pointer` excludes.
+fn full_resource(pointer: &str) -> Resource {
+    let mut resource = Resource::new("Broker", "ns", "s9", "s9", "127.0.0.1:9")
+        .set("/egressConfig", serde_json::json!({ "retry": 1 }))
+        .set("/cloudEventOverrides", serde_json::json!({ "extensions": {} }))
+        .set("/egresses", serde_json::json!([{
+            "uid": "s9", "consumerGroup": "s9", "destination": "http://127.0.0.1:1", "egressConfig": {},
+            "featureFlags": {}, "reference": { "namespace": "ns", "name": "s9", "kind": "Trigger" },
+        }]));
+    if !matches!(pointer, "/absentAuth" | "/authSecret") {
+        let secret = serde_json::json!({ "namespace": "ns", "name": "s9" });
+        resource.put("/multiAuthSecret", serde_json::json!({
+            "protocol": "SASL_SSL",
+            "references": [{ "reference": secret, "keyFieldReferences": [{ "secretKey": "user", "field": "USER" }] }],
+        }));
+    }
+    resource
+}
+
+/// A pointer into the first resource as the programs write it.
+fn place_of(pointer: &str) -> String {
+    pointer.split('/').skip(1).fold("resources[0]".to_owned(), |place, step| {
+        match step.parse::<usize>() {
+            Ok(index) => format!("{place}[{index}]"),
+            Err(_) => format!("{place}.{step}"),
+        }
+    })
 }
