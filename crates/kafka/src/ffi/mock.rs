@@ -93,6 +93,14 @@ impl Mock {
         })
     }
 
+    /// The highest version of a kind of request that the brokers speak.
+    pub(crate) fn api_version_max(&self, api_key: i16, version: i16) -> Result<(), String> {
+        // SAFETY: cluster alive.
+        check(unsafe {
+            sys::rd_kafka_mock_set_apiversion(self.cluster.as_ptr(), api_key, 0, version)
+        })
+    }
+
     /// Makes a broker the coordinator of a group.
     pub(crate) fn coordinator(&self, group: &str, broker: i32) -> Result<(), String> {
         let group = c_string("name of a group", group).map_err(|error| error.to_string())?;

@@ -93,11 +93,25 @@ impl MockCluster {
 
     /// Moves a partition to a leader; -1 leaves it without one. Makes the topic when missing.
     ///
+    /// A produce request of version 10 for a partition without a leader ends the process: the mock
+    /// wants to name the leader in its answer. See [`MockCluster::api_version_max`].
+    ///
     /// # Errors
     /// When there is no such broker or partition.
     pub fn leader(&self, topic: &str, partition: i32, broker: i32) -> Result<(), TestingError> {
         refused(self.0.leader(topic, partition, broker), || {
             format!("making broker {broker} the leader of {topic}/{partition}")
+        })
+    }
+
+    /// Lets the brokers speak no higher version of that kind of request. For clients that connect
+    /// after that.
+    ///
+    /// # Errors
+    /// When the mock knows no such kind.
+    pub fn api_version_max(&self, api_key: i16, version: i16) -> Result<(), TestingError> {
+        refused(self.0.api_version_max(api_key, version), || {
+            format!("holding requests of kind {api_key} at version {version}")
         })
     }
 
