@@ -18,6 +18,7 @@ pub struct ChunkDecoder {
     body_left: u64,
     ext_left: usize,
     trailer_left: usize,
+    trailer_lines_left: usize,
 }
 
 /// What the decoder found at the start of the bytes it was given.
@@ -62,6 +63,7 @@ impl ChunkDecoder {
             body_left: limits.body_max,
             ext_left: limits.chunk_ext_max,
             trailer_left: limits.trailer_max,
+            trailer_lines_left: limits.headers_max,
         }
     }
 
@@ -171,6 +173,10 @@ impl ChunkDecoder {
         match (self.state, byte) {
             (State::TrailerStart, b'\r') => return Ok(State::EndLf),
             (State::EndLf, b'\n') => return Ok(State::Over),
+            (State::TrailerStart, _) => {
+                let left = self.trailer_lines_left.checked_sub(1);
+                self.trailer_lines_left = left.ok_or(Refusal::TrailersTooLarge)?;
+            }
             _ => {}
         }
         self.trailer_left = self.trailer_left.checked_sub(1).ok_or(Refusal::TrailersTooLarge)?;

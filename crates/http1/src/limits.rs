@@ -9,7 +9,8 @@ pub struct Limits {
     /// Bytes of all header lines together without their line ends; more is 431. `maxHeaderSize`
     /// of the Java server, which counts the same way (platform.md 4.5).
     pub headers_bytes_max: usize,
-    /// Number of header lines; more is 431. Each costs 16 bytes while the head is known.
+    /// Number of header lines, and of trailer lines of one body; more is 431. Each header costs 16
+    /// bytes while the head is known.
     pub headers_max: usize,
     /// Bytes of all chunk extensions of one body; more is 400. Nobody uses extensions, but each
     /// chunk may carry one, so the sum must be bounded.

@@ -54,7 +54,7 @@ pub enum Refusal {
     ChunkEnd,
     /// A trailer line that is no header line.
     Trailer,
-    /// Trailers longer than `trailer_max`.
+    /// Trailers longer than `trailer_max`, or more lines than `headers_max`.
     TrailersTooLarge,
     /// The body is, or says it is, longer than `body_max`.
     BodyTooLarge,

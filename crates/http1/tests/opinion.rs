@@ -34,6 +34,19 @@ fn answers_get_no_more_from_us_than_from_hyper() {
     }
 }
 
+/// Found by the fuzz target: hyper bounds the number of trailer lines as well, not their bytes alone.
+#[test]
+fn as_many_trailer_lines_as_header_lines_are_taken() {
+    for (lines, taken) in [(127, true), (128, true), (129, false)] {
+        let body = format!("1\r\na\r\n0\r\n{}\r\n", "a: b\r\n".repeat(lines));
+        let head = "Host: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let request = format!("POST / HTTP/1.1\r\n{head}{body}");
+        assert_eq!(compare_requests("lines", request.as_bytes()), usize::from(taken), "{lines}");
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}{body}");
+        assert_eq!(compare_answers("lines", answer.as_bytes()), taken, "{lines}");
+    }
+}
+
 #[test]
 fn mutations_get_no_more_from_us_than_from_hyper() {
     let cases: Vec<_> =

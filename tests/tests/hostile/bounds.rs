@@ -100,6 +100,10 @@ drivers! {
     fn trailers(variant: Variant) {
         let routes = Routes::new(variant, |setup| setup);
         around(&routes, "trailers", 8192, 431, |bytes| chunked(0, bytes));
+        around(&routes, "trailer lines", 128, 431, |count| {
+            let head = format!("POST /ok HTTP/1.1\r\nHost: h\r\n{MINIMAL}Transfer-Encoding: chunked\r\n\r\n");
+            format!("{head}1\r\na\r\n0\r\n{}\r\n", "a: b\r\n".repeat(count)).into_bytes()
+        });
     }
 
     /// The record's size, which is what `max.request.size` is about; a body alone that is larger is refused unread.
