@@ -34,6 +34,14 @@ pub fn resident_kib(pid: u32) -> u64 {
     value.and_then(|value| value.trim().parse().ok()).expect("proc(5) says so in kB")
 }
 
+/// Threads that the process has now.
+///
+/// # Panics
+/// When there is no such process.
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).expect("a process of ours").count()
+}
+
 /// User and system time that the process has had, in seconds.
 ///
 /// # Panics
@@ -69,7 +77,10 @@ mod tests {
         let now = Footprint::of(std::process::id()).unwrap();
         assert!(before.peak_rss_kib > 100 && now.open_files >= 50, "{before:?}, {now:?}");
         drop(files);
-        assert!(resident_kib(std::process::id()) <= now.peak_rss_kib);
+        // In this order: a peak rises with what is resident later.
+        let resident = resident_kib(std::process::id());
+        assert!(resident <= Footprint::of(std::process::id()).unwrap().peak_rss_kib);
+        assert!(threads(std::process::id()) >= 1);
         let before = cpu_seconds(std::process::id());
         while cpu_seconds(std::process::id()) < before + 0.05 {}
         assert_eq!(Footprint::of(u32::MAX), None);
