@@ -150,6 +150,7 @@ impl Groups {
             GroupEvent::Revoke { partitions, lost } => self.revoked(id, partitions, lost),
             GroupEvent::CommitDone(results) => self.commit_done(id, &results),
             GroupEvent::Trouble(trouble) => {
+                self.starts.trouble(id, trouble.kind);
                 limited!(by TROUBLES, &member.plan.uid; warn,
                     consumerGroup = %member.plan.group, trigger = %member.plan.name(), error = %trouble,
                     "A consumer has trouble; it goes on.");

@@ -2,21 +2,22 @@
 //!
 //! Every egress is a client of its own with some three connections. Hundreds that begin in the same moment ask
 //! more of a busy broker than it can answer within their timeouts; each then connects and asks again, and none
-//! gets in. A place is free again once the group's coordinator has answered, or after [`GIVE_WAY`]: those whose
-//! Kafka is not there shall not hold up the rest for long, and hold up nobody with another Kafka.
+//! gets in. A place is free again once Kafka has answered, be it with a refusal, or after [`GIVE_WAY`]: those that
+//! get no answer shall not hold up the rest for ever. They hold up nobody with another Kafka.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millrace_contract::diff::Wanted;
+use millrace_kafka::TroubleKind;
 
 use super::Groups;
 
 /// Egresses that may be on their way at a time, for each set of bootstrap servers.
 const AT_ONCE: usize = 32;
 /// A place is given up after this, whatever came of it.
-const GIVE_WAY: Duration = Duration::from_secs(5);
+const GIVE_WAY: Duration = Duration::from_secs(20);
 
 /// See the head of this file.
 #[derive(Default)]
@@ -39,6 +40,14 @@ impl Starts {
     /// Takes a place for a member that has been made.
     pub(super) fn begin(&mut self, member: u64, bootstrap: Arc<str>, now: Instant) {
         self.on_their_way.push(OnItsWay { member, bootstrap, until: now + GIVE_WAY });
+    }
+
+    /// Gives the place of a member up whose trouble says that Kafka has answered it.
+    pub(super) fn trouble(&mut self, member: u64, kind: TroubleKind) {
+        use TroubleKind::{Other, Timeout, Unreachable};
+        if !matches!(kind, Unreachable | Timeout | Other) {
+            self.end(member);
+        }
     }
 
     /// Gives a member's place up, if it has one.
@@ -158,6 +167,22 @@ mod tests {
         starts.sweep(now + GIVE_WAY - Duration::from_millis(1), |_| false);
         assert!(starts.next().is_none());
         starts.sweep(now + GIVE_WAY, |_| false);
+        assert!(starts.next().is_some());
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_silence_is_none() {
+        let (many, _) = wanted(AT_ONCE + 1);
+        let (mut starts, now) = (Starts::default(), Instant::now());
+        for member in 0..AT_ONCE as u64 {
+            starts.begin(member, many[0].resource.bootstrap_servers.clone(), now);
+        }
+        assert!(starts.wait(&many[AT_ONCE]));
+        for silence in [TroubleKind::Unreachable, TroubleKind::Timeout, TroubleKind::Other] {
+            starts.trouble(3, silence);
+            assert!(starts.next().is_none(), "{silence:?}");
+        }
+        starts.trouble(3, TroubleKind::Auth);
         assert!(starts.next().is_some());
     }
 

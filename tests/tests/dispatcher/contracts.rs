@@ -203,7 +203,7 @@ on_apache! {
         case.send(&[NewRecord::event("1")]);
         let started = Instant::now();
         // 60 s are meant; a machine that has other work at the same time gets more.
-        until("all to deliver", Duration::from_secs(180), || {
+        until("all to deliver", Duration::from_secs(300), || {
             let done = case.plan.egresses.iter().all(|egress| case.subscriber_of(egress).count() == 1);
             done.then_some(())
         });
