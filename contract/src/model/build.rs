@@ -132,7 +132,7 @@ fn kafka(
     if bootstrap_servers.trim().is_empty() {
         return Err(Reason::NoBootstrapServers);
     }
-    // Java makes no client of these either. librdkafka would, and name it in every line of its log.
+    // librdkafka would take these for part of the name, and tell it in every line of its log.
     if bootstrap_servers.contains('@') {
         return Err(Reason::UserInfoInBootstrapServers);
     }

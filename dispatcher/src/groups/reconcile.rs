@@ -150,7 +150,10 @@ impl Groups {
         let interval = settings.auto_commit_interval;
         self.next_id = self.next_id.wrapping_add(1);
         let id = self.next_id;
-        let mut options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
+        let egresses = self.contract.iter().flat_map(|contract| &contract.resources);
+        let egresses = egresses.map(|resource| resource.egresses.len()).sum();
+        let options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
+        let mut options = options.among(settings, egresses);
         options.max_poll_interval_ms = plan.max_poll_interval_ms;
         if !self.settings.statistics {
             options.pairs.push(("statistics.interval.ms".into(), "0".into()));

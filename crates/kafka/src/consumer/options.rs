@@ -40,6 +40,14 @@ impl ConsumerOptions {
         }
     }
 
+    /// The same as one of so many consumers of this process.
+    #[must_use]
+    pub fn among(mut self, settings: &ConsumerSettings, consumers: usize) -> Self {
+        let wait_ms = settings.fetch_wait_among(consumers).to_string();
+        self.pairs.push(("fetch.wait.max.ms".to_owned(), wait_ms));
+        self
+    }
+
     pub(super) fn config(&self) -> Result<Config, CreateError> {
         let mut conf = Config::new();
         for (key, value) in &self.pairs {

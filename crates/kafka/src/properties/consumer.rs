@@ -29,6 +29,10 @@
 //! wait at once in any case, so a shorter wait costs only requests: it is held at 100 ms. Measured as
 //! above with a reader of at most 10 records a millisecond: 1,850 records/s with 500 ms, 4,100 with
 //! 100 ms, 6,600 with 10 ms.
+//!
+//! Requests of hundreds of idle consumers are a load of their own, so that of more than a hundred each
+//! waits a millisecond for each of them, up to what the file says: together they ask a broker about a
+//! thousand times a second ([`ConsumerSettings::fetch_wait_among`]).
 
 use std::time::Duration;
 
@@ -46,8 +50,11 @@ const QUEUED_RECORDS: (i64, i64) = (100, 1000);
 const QUEUED_KBYTES: i64 = 128;
 /// `fetch.queue.backoff.ms`.
 const QUEUE_BACKOFF_MS: i64 = 2;
-/// Longest `fetch.wait.max.ms`.
+/// Longest `fetch.wait.max.ms` while there are few consumers.
 const FETCH_WAIT_MS_MAX: i64 = 100;
+
+/// What librdkafka takes for it.
+const LIBRDKAFKA_WAIT_MS_MAX: i64 = 300_000;
 
 /// What one consumer client is made with, but for its servers, group and credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +77,23 @@ pub struct ConsumerSettings {
     pub invalid_kind_plural: String,
     /// How long one request to a broker may take (`request.timeout.ms`).
     pub request_timeout: Duration,
+    /// How long a fetch that finds nothing may wait at the broker (`fetch.max.wait.ms`), in
+    /// milliseconds.
+    pub fetch_max_wait_ms: i64,
     /// `client.id` of the file; unset means `consumer-<group>-1`, as Java names them.
     pub client_id: Option<String>,
     /// TLS and SASL keys of the file, for clients whose credentials ask for them.
     pub security: FileSecurity,
+}
+
+impl ConsumerSettings {
+    /// `fetch.wait.max.ms`, in milliseconds, for one of so many consumers of this process; see the
+    /// head of this file.
+    #[must_use]
+    pub fn fetch_wait_among(&self, consumers: usize) -> i64 {
+        let consumers = i64::try_from(consumers).unwrap_or(i64::MAX);
+        self.fetch_max_wait_ms.min(consumers.max(FETCH_WAIT_MS_MAX)).min(LIBRDKAFKA_WAIT_MS_MAX)
+    }
 }
 
 /// The file holds values with which Java makes no consumer either.
@@ -95,7 +115,7 @@ pub fn translate_consumer(
     let mut out = Translated::default();
     let max_poll_interval_ms = membership(&mut java, &mut out);
     let (max_poll_records, auto_commit_interval) = ours(&mut java);
-    fetching(&mut java, &mut out, max_poll_records);
+    let fetch_max_wait_ms = fetching(&mut java, &mut out, max_poll_records);
     reading(&mut java, &mut out);
     connections(&mut java, &mut out);
     let request = java.long("request.timeout.ms", 30_000, 0..=INT_MAX);
@@ -115,6 +135,7 @@ pub fn translate_consumer(
         transformer_enabled,
         invalid_kind_plural: plural,
         request_timeout: milliseconds(request),
+        fetch_max_wait_ms,
         client_id,
         security,
     })
@@ -224,7 +245,8 @@ fn ours(java: &mut JavaValues<'_>) -> (Option<i64>, Duration) {
     (records, milliseconds(interval))
 }
 
-fn fetching(java: &mut JavaValues<'_>, out: &mut Translated, max_poll_records: Option<i64>) {
+/// Gives the file's `fetch.max.wait.ms`.
+fn fetching(java: &mut JavaValues<'_>, out: &mut Translated, max_poll_records: Option<i64>) -> i64 {
     let least = java.long("fetch.min.bytes", 1, 0..=INT_MAX);
     out.set("fetch.min.bytes", java.held("fetch.min.bytes", least.max(1), 1..=100_000_000));
     let most = java.long("fetch.max.bytes", 52_428_800, 0..=INT_MAX);
@@ -242,6 +264,7 @@ fn fetching(java: &mut JavaValues<'_>, out: &mut Translated, max_poll_records: O
     out.set("queued.min.messages", records.clamp(QUEUED_RECORDS.0, QUEUED_RECORDS.1));
     out.set("queued.max.messages.kbytes", QUEUED_KBYTES);
     out.set("fetch.queue.backoff.ms", QUEUE_BACKOFF_MS);
+    wait
 }
 
 fn reading(java: &mut JavaValues<'_>, out: &mut Translated) {

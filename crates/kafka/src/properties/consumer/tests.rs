@@ -117,6 +117,22 @@ fn without_a_file_javas_defaults_hold() {
 }
 
 #[test]
+fn many_consumers_ask_about_a_thousand_times_a_second_together() {
+    let wait = |text: &str, consumers: usize| good(text).0.fetch_wait_among(consumers);
+    for (consumers, expected) in
+        [(1, 100), (100, 100), (101, 101), (499, 499), (500, 500), (5_000, 500)]
+    {
+        assert_eq!(wait(SHIPPED, consumers), expected, "{consumers}");
+    }
+    assert_eq!(wait("fetch.max.wait.ms=20", 5_000), 20);
+    assert_eq!(wait("fetch.max.wait.ms=2147483647", usize::MAX), 300_000);
+    let settings = good(SHIPPED).0;
+    let options = crate::ConsumerOptions::new(&settings, "a:1", "g").among(&settings, 300);
+    let (_, last) = options.pairs.iter().rfind(|(key, _)| key == "fetch.wait.max.ms").unwrap();
+    assert_eq!(last, "300");
+}
+
+#[test]
 fn values_mean_what_they_mean_in_java() {
     let table = [
         ("auto.offset.reset=earliest", "auto.offset.reset", "earliest"),
