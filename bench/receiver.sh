@@ -32,7 +32,7 @@ JSON
 cp bench/config/*producer.properties "$work/config/producer.properties"
 printf '%s\n' ${PRODUCER_PROPERTY:-} >> "$work/config/producer.properties"
 echo 'idleTimeout=0' > "$work/config/httpserver.properties"
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000)) # below those that outgoing connections take
 env INGRESS_PORT=$port INGRESS_TLS_PORT=0 LIVENESS_PROBE_PATH=/healthz READINESS_PROBE_PATH=/readyz \
   PRODUCER_CONFIG_FILE_PATH="$work/config/producer.properties" \
   HTTPSERVER_CONFIG_FILE_PATH="$work/config/httpserver.properties" \
