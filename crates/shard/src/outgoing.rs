@@ -108,10 +108,17 @@ pub async fn finish_connect(stream: &TcpStream) -> io::Result<()> {
 /// Sends as much of the pieces, in order, as the socket's buffer takes now; gives how many bytes.
 /// `WouldBlock` if it takes none: wait with [`ready`].
 pub fn try_send(stream: &TcpStream, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    without_waiting(stream, |socket, flags| socket.send_vectored_with_flags(pieces, flags))
+}
+
+/// Calls `send` with the flags that keep it from waiting, again when a signal came between.
+fn without_waiting(
+    stream: &TcpStream,
+    send: impl Fn(&Socket, i32) -> io::Result<usize>,
+) -> io::Result<usize> {
     let socket = sys::borrow(stream);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     loop {
-        match SockRef::from(&socket).send_vectored_with_flags(pieces, flags) {
+        match send(&SockRef::from(&socket), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             outcome => return outcome,
         }
@@ -132,14 +139,7 @@ pub trait SendNow {
 
 impl SendNow for TcpStream {
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        let socket = sys::borrow(self);
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        loop {
-            match SockRef::from(&socket).send_with_flags(bytes, flags) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
+        without_waiting(self, |socket, flags| socket.send_with_flags(bytes, flags))
     }
 }
 
