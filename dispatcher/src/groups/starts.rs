@@ -81,7 +81,16 @@ impl Starts {
 
     /// The first that need not wait any more.
     fn next(&mut self) -> Option<Wanted> {
-        let free = self.waiting.iter().position(|it| self.has_room(&it.resource.bootstrap_servers));
+        // Asked with every event while thousands may wait, most often all for the same Kafka: once for those in a row.
+        let mut full = None;
+        let free = self.waiting.iter().position(|it| {
+            let servers = &*it.resource.bootstrap_servers;
+            if full == Some(servers) {
+                return false;
+            }
+            full = Some(servers);
+            self.has_room(servers)
+        });
         self.waiting.remove(free?)
     }
 }
@@ -134,6 +143,17 @@ mod tests {
         (all, other)
     }
 
+    /// Members 0 to [`AT_ONCE`] - 1 are on their way, and one more of their Kafka waits.
+    fn full_with_one_waiting(now: Instant) -> Starts {
+        let (many, _) = wanted(AT_ONCE + 1);
+        let mut starts = Starts::default();
+        for member in 0..AT_ONCE as u64 {
+            starts.begin(member, many[0].resource.bootstrap_servers.clone(), now);
+        }
+        assert!(starts.wait(&many[AT_ONCE]));
+        starts
+    }
+
     #[test]
     fn all_but_so_many_of_one_kafka_wait_and_come_in_turn() {
         let (many, other) = wanted(AT_ONCE + 3);
@@ -158,12 +178,8 @@ mod tests {
 
     #[test]
     fn a_place_is_given_up_in_time_by_those_who_get_no_answer() {
-        let (many, _) = wanted(AT_ONCE + 1);
-        let (mut starts, now) = (Starts::default(), Instant::now());
-        for member in 0..AT_ONCE as u64 {
-            starts.begin(member, many[0].resource.bootstrap_servers.clone(), now);
-        }
-        assert!(starts.wait(&many[AT_ONCE]));
+        let now = Instant::now();
+        let mut starts = full_with_one_waiting(now);
         starts.sweep(now + GIVE_WAY - Duration::from_millis(1), |_| false);
         assert!(starts.next().is_none());
         starts.sweep(now + GIVE_WAY, |_| false);
@@ -172,12 +188,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_answer_and_silence_is_none() {
-        let (many, _) = wanted(AT_ONCE + 1);
-        let (mut starts, now) = (Starts::default(), Instant::now());
-        for member in 0..AT_ONCE as u64 {
-            starts.begin(member, many[0].resource.bootstrap_servers.clone(), now);
-        }
-        assert!(starts.wait(&many[AT_ONCE]));
+        let mut starts = full_with_one_waiting(Instant::now());
         for silence in [TroubleKind::Unreachable, TroubleKind::Timeout, TroubleKind::Other] {
             starts.trouble(3, silence);
             assert!(starts.next().is_none(), "{silence:?}");
@@ -188,12 +199,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_forgotten_when_all_is_decided_anew() {
-        let (many, _) = wanted(AT_ONCE + 1);
-        let mut starts = Starts::default();
-        for member in 0..AT_ONCE as u64 {
-            starts.begin(member, many[0].resource.bootstrap_servers.clone(), Instant::now());
-        }
-        assert!(starts.wait(&many[AT_ONCE]));
+        let mut starts = full_with_one_waiting(Instant::now());
         starts.forget_waiting();
         starts.end(0);
         assert!(starts.next().is_none());
