@@ -4,6 +4,9 @@
 //! Requests of one connection are answered strictly one after another (receiver.md 2.4). The read
 //! buffer is lent to Kafka while its event waits for the acknowledgement and comes back with it, so
 //! nothing is read in the meantime. Generic over the stream, which leaves TLS its place.
+//!
+//! What is rarely waited for is boxed: the task of a connection is one allocation with room for all that
+//! it may wait for, and with hundreds of connections its size decides whether they stay in the cache.
 
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -89,13 +92,13 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
     }
 
     /// Serves the connection to its end.
-    pub(crate) async fn serve(mut self) {
+    pub(crate) async fn serve(&mut self) {
         for count in (1..=EXCHANGES_PER_TURN).cycle() {
             match self.exchange().await {
                 After::Next if count == EXCHANGES_PER_TURN => yield_now().await,
                 After::Next => {}
                 After::Close => return,
-                After::Linger => return self.linger().await,
+                After::Linger => return Box::pin(self.linger()).await,
             }
         }
     }
@@ -111,9 +114,12 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
         self.answered = false;
         let keep = self.head.keep_alive() && shard.keeps_connections();
         let after = match decide(&shard, &self.head, &self.buffer) {
-            Decision::Answer(verdict) => self.answer_without_body(verdict, None, start, keep).await,
+            Decision::Answer(verdict) => {
+                Box::pin(self.answer_without_body(verdict, None, start, keep)).await
+            }
             Decision::Probe(hash) => {
-                self.answer_without_body(Verdict::Healthy, hash.as_deref(), start, keep).await
+                let hash = hash.as_deref();
+                Box::pin(self.answer_without_body(Verdict::Healthy, hash, start, keep)).await
             }
             Decision::Event(route) => self.event(&shard, &route, start, keep).await,
         };
@@ -143,7 +149,8 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
         };
         let Ok(mut room) = shard.reserve(route, announced).await else {
             route.latency.record_unread(started);
-            return self.answer_without_body(Verdict::Unavailable, None, start, keep).await;
+            let verdict = Verdict::Unavailable;
+            return Box::pin(self.answer_without_body(verdict, None, start, keep)).await;
         };
         let (body, next) = match self.read_body(shard, route, &mut room, start).await {
             Ok(read) => read,
@@ -305,7 +312,7 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
 
     /// Reads and throws away what still comes, within bounds: a socket that is closed with unread
     /// bytes resets the connection, and the client may lose the answer (RFC 9112 9.6).
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         if self.stream.shutdown().await.is_err() {
             return;
         }
@@ -366,9 +373,13 @@ impl<'c, S: AsyncReadRent + AsyncWriteRent + SendNow> Connection<'c, S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(_) => return false,
         };
+        Box::pin(self.write_rest(bytes.slice(sent..))).await
+    }
+
+    async fn write_rest(&mut self, rest: impl IoBuf) -> bool {
         let write_by = self.shard.now_ms().saturating_add(WRITE_MS);
         self.guard.set(Deadline::Write, write_by, Cut::Both);
-        let written = self.stream.write_all(bytes.slice(sent..)).await.0.is_ok();
+        let written = self.stream.write_all(rest).await.0.is_ok();
         self.guard.clear();
         written
     }

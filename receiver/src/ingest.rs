@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Instant;
 
-use millrace_event::{Event, EventError, RecordValue, decode_batch, decode_http, is_batch};
+use millrace_event::{Event, EventError, RecordValue, decode_batch, decode_http_within, is_batch};
 use millrace_http1::Head;
 use millrace_kafka::{Headers, Payload};
 use millrace_observe::EventSeries;
@@ -46,7 +46,7 @@ pub(crate) async fn ingest(
     buffer: &mut Vec<u8>,
 ) -> Ingested {
     if shard.common.batch_enabled && is_batch_request(request.head, buffer) {
-        batch(shard, &request, buffer).await
+        Box::pin(batch(shard, &request, buffer)).await
     } else {
         one(shard, &request, buffer).await
     }
@@ -95,7 +95,8 @@ fn submit(
     let route = request.route;
     let mut scratch = shard.scratch.borrow_mut();
     let body = buffer.get(request.body.clone()).unwrap_or_default();
-    let event = decode_http(request.head.headers(buffer), body, &mut scratch)?;
+    let head = buffer.get(..request.body.start).unwrap_or_default();
+    let event = decode_http_within(head, request.head.headers(buffer), body, &mut scratch)?;
     let parts = Parts::of(&event, route);
     let series = route.latency.series(event.event_type());
     let (payload, lent) = match parts.value {

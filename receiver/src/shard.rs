@@ -228,28 +228,37 @@ impl Shard {
         route: &Rc<Route>,
         bytes: u64,
     ) -> Result<Room, NoRoom> {
-        let budget = route.lane.budget();
-        let mut ends = None;
-        loop {
-            match budget.try_reserve(bytes) {
-                Ok(reservation) => {
-                    self.count_bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-                    let (shard, route) = (self.clone(), route.clone());
-                    return Ok(Room { shard, route, reservation: Some(reservation) });
-                }
-                Err(OverBudget::TooLarge) => break,
-                Err(OverBudget::Full) => {}
-            }
-            let now = self.now_ms();
-            if now >= *ends.get_or_insert(now.saturating_add(millis(self.common.max_block))) {
-                break;
-            }
-            sleep(ROOM_POLL).await;
+        match self.reserve_now(route, bytes) {
+            Err(OverBudget::Full) => Box::pin(self.reserve_later(route, bytes)).await,
+            reserved => reserved.map_err(|_| self.no_room(route, bytes)),
         }
+    }
+
+    async fn reserve_later(self: &Rc<Self>, route: &Rc<Route>, bytes: u64) -> Result<Room, NoRoom> {
+        let ends = self.now_ms().saturating_add(millis(self.common.max_block));
+        while self.now_ms() < ends {
+            sleep(ROOM_POLL).await;
+            match self.reserve_now(route, bytes) {
+                Err(OverBudget::Full) => {}
+                reserved => return reserved.map_err(|_| self.no_room(route, bytes)),
+            }
+        }
+        Err(self.no_room(route, bytes))
+    }
+
+    fn reserve_now(self: &Rc<Self>, route: &Rc<Route>, bytes: u64) -> Result<Room, OverBudget> {
+        let reservation = route.lane.budget().try_reserve(bytes)?;
+        self.count_bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+        let (shard, route) = (self.clone(), route.clone());
+        Ok(Room { shard, route, reservation: Some(reservation) })
+    }
+
+    #[cold]
+    fn no_room(&self, route: &Route, bytes: u64) -> NoRoom {
         self.metrics.refused("no_room");
         limited!(warn, topic = %route.ingress.topic, bytes,
             "There was no room for an event within max.block.ms; see buffer.memory.");
-        Err(NoRoom)
+        NoRoom
     }
 
     fn count_bytes(&self, change: i64) {

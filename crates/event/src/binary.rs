@@ -12,14 +12,17 @@ pub(crate) fn is_content_type(name: &[u8]) -> bool {
     name == b"content-type" || name == b"Content-Type" || name.eq_ignore_ascii_case(b"content-type")
 }
 
-/// Reads a request that is not of a CloudEvents media type. Repeated extensions stay repeated.
+/// Reads a request that is not of a CloudEvents media type; `head` as for
+/// [`crate::decode_http_within`]. Repeated extensions stay repeated.
 pub(crate) fn read_http<'a>(
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    head: &'a [u8],
     body: &'a [u8],
     scratch: &mut Scratch,
 ) -> Result<Draft<'a>, EventError> {
     scratch.reset();
-    let mut attributes = Attributes::new(Charset::Latin1);
+    let ascii = if head.is_ascii() { from_utf8(head).unwrap_or_default() } else { "" };
+    let mut attributes = Attributes::new(Charset::Latin1 { ascii });
     for (name, value) in headers {
         match http_attribute(name) {
             Some(attribute) => attributes.read(attribute, value, scratch)?,
@@ -44,16 +47,16 @@ fn http_attribute(header: &[u8]) -> Option<&[u8]> {
 
 /// What a header's bytes mean.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Charset {
-    /// In HTTP (receiver.md W29).
-    Latin1,
+pub(crate) enum Charset<'a> {
+    /// In HTTP (receiver.md W29). Values that stand in `ascii` need no look of their own.
+    Latin1 { ascii: &'a str },
     /// In a Kafka record; what is malformed becomes U+FFFD.
     Utf8,
 }
 
-impl Charset {
+impl<'a> Charset<'a> {
     /// Borrowed while the bytes are text as they stand.
-    fn read<'a>(self, value: &'a [u8], scratch: &mut Scratch) -> Text<'a> {
+    fn read(self, value: &'a [u8], scratch: &mut Scratch) -> Text<'a> {
         match self.as_it_stands(value) {
             Some(text) => Text::Borrowed(text),
             None => Text::Scratch(self.rewrite(value, scratch)),
@@ -67,30 +70,44 @@ impl Charset {
         }
     }
 
-    fn as_it_stands(self, value: &[u8]) -> Option<&str> {
+    #[inline]
+    fn as_it_stands<'v>(self, value: &'v [u8]) -> Option<&'v str>
+    where
+        'a: 'v,
+    {
         match self {
-            Self::Latin1 if !value.is_ascii() => None,
-            Self::Latin1 | Self::Utf8 => from_utf8(value).ok(),
+            Self::Latin1 { ascii } => match part_of(ascii, value) {
+                Some(text) => Some(text),
+                None => from_utf8(value).ok().filter(|text| text.is_ascii()),
+            },
+            Self::Utf8 => from_utf8(value).ok(),
         }
     }
 
     #[cold]
     fn rewrite(self, value: &[u8], scratch: &mut Scratch) -> std::ops::Range<usize> {
         match self {
-            Self::Latin1 => scratch.push_latin1(value),
+            Self::Latin1 { .. } => scratch.push_latin1(value),
             Self::Utf8 => scratch.push_text(&String::from_utf8_lossy(value)),
         }
     }
 }
 
+/// The same bytes as text, if they stand in `text`. Told by where they lie in memory, so nothing is read.
+#[inline]
+fn part_of<'t>(text: &'t str, bytes: &[u8]) -> Option<&'t str> {
+    let start = bytes.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    text.get(start..start.checked_add(bytes.len())?)
+}
+
 /// The attributes found so far; extensions go to the scratch at once.
 pub(crate) struct Attributes<'a> {
     slots: Slots<&'a [u8]>,
-    charset: Charset,
+    charset: Charset<'a>,
 }
 
 impl<'a> Attributes<'a> {
-    pub(crate) fn new(charset: Charset) -> Self {
+    pub(crate) fn new(charset: Charset<'a>) -> Self {
         Self { slots: Slots::default(), charset }
     }
 
@@ -156,5 +173,41 @@ impl<'a> Attributes<'a> {
                 bytes => Payload::Body { bytes, start: 0, is_json_text: false },
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_in_the_text_is_part_of_it() {
+        let text = "ce-id: 7".to_owned();
+        let bytes = text.as_bytes();
+        for start in 0..=bytes.len() {
+            for end in start..=bytes.len() {
+                assert_eq!(part_of(&text, &bytes[start..end]), Some(&text[start..end]));
+            }
+        }
+        let (before, after) = bytes.split_at(3);
+        assert_eq!(part_of(&text[..3], after), None, "behind it");
+        assert_eq!(part_of(&text[3..], before), None, "before it");
+        assert_eq!(part_of(&text[..4], &bytes[2..6]), None, "over its end");
+        assert_eq!(part_of("", b"7"), None);
+    }
+
+    #[test]
+    fn latin_1_reads_alike_with_the_head_and_without() {
+        let head = b"a: plain\r\nb: caf\xe9\r\nc: caf\xc3\xa9\r\n".to_vec();
+        for value in [&head[3..8], &head[13..17], &head[22..27]] {
+            let reads = [&head[..], &head[..10], b""].map(|head| {
+                let mut scratch = Scratch::new();
+                let ascii = if head.is_ascii() { from_utf8(head).unwrap() } else { "" };
+                let text = Charset::Latin1 { ascii }.read(value, &mut scratch);
+                text.resolve(&scratch.text).to_owned()
+            });
+            let expected: String = value.iter().copied().map(char::from).collect();
+            assert_eq!(reads, [&expected[..]; 3]);
+        }
     }
 }

@@ -21,6 +21,23 @@ pub fn decode_http<'a, H>(
 where
     H: Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
 {
+    decode_http_within(b"", headers, body, scratch)
+}
+
+/// [`decode_http`] for headers whose values stand in `head`, all or some of them: whether they are
+/// text is then looked at once, not for each. What it gives does not depend on `head`.
+///
+/// # Errors
+/// As [`decode_http`].
+pub fn decode_http_within<'a, H>(
+    head: &'a [u8],
+    headers: H,
+    body: &'a [u8],
+    scratch: &'a mut Scratch,
+) -> Result<Event<'a>, EventError>
+where
+    H: Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+{
     let content_type = headers
         .clone()
         .find(|(name, _)| binary::is_content_type(name))
@@ -30,7 +47,7 @@ where
     } else if media_type::is_event_format(content_type) {
         return Err(EventError::UnsupportedFormat { media_type: excerpt(content_type) });
     } else {
-        let draft = binary::read_http(headers, body, scratch)?;
+        let draft = binary::read_http(headers, head, body, scratch)?;
         scratch.keep_last_extensions();
         draft
     };

@@ -42,7 +42,7 @@ pub use batch::decode_batch;
 pub use dead_letter::Failure;
 pub use error::EventError;
 pub use event::{Data, Event, ExtValue, SpecVersion};
-pub use http::decode_http;
+pub use http::{decode_http, decode_http_within};
 pub use kafka::{Record, decode_record, decode_record_or_plain};
 pub use key::KeyType;
 pub use media_type::is_batch;

@@ -3,7 +3,8 @@
 
 use std::{mem, slice};
 
-use crate::classes::{is_token, is_value, token_length, value_length};
+use crate::blocks::Shape;
+use crate::classes::{is_token, is_value};
 use crate::encode::Ending;
 use crate::fields::{Fields, Meaning};
 use crate::request_line::{RequestLine, split_once};
@@ -73,24 +74,20 @@ pub(crate) struct GoodLine<'b> {
 }
 
 impl<'b> GoodLine<'b> {
-    /// The line that starts at `start`. `None` if it is not whole, or not flawless: then it is to be
-    /// looked at as any other.
+    /// The line that starts at `start`. `None` if it is not whole, not flawless or not usual: then it
+    /// is to be looked at as any other.
     #[inline]
     pub(crate) fn at(buf: &'b [u8], start: usize) -> Option<Self> {
         let line = buf.get(start..)?;
-        let name_bytes = token_length(line);
-        let (name, rest) = line.split_at_checked(name_bytes)?;
-        let [b':', rest @ ..] = rest else { return None };
-        let value_bytes = value_length(rest);
-        let (value, [b'\r', b'\n', ..]) = rest.split_at_checked(value_bytes)? else { return None };
-        if name_bytes == 0 {
+        let Shape { name_bytes, content_bytes } = Shape::of(line)?;
+        let (name, [_, value @ ..]) = line.get(..content_bytes)?.split_at_checked(name_bytes)?
+        else {
             return None;
-        }
-        // All of it lies in the buffer, so no sum can overflow.
-        let content_bytes = name_bytes.wrapping_add(1).wrapping_add(value_bytes);
-        let next = start.wrapping_add(content_bytes).wrapping_add(2);
+        };
         let value = trim_blanks(value);
         let entry = Entry { name: Span::of(buf, name).ok()?, value: Span::of(buf, value).ok()? };
+        // All of it lies in the buffer, so no sum can overflow.
+        let next = start.wrapping_add(content_bytes).wrapping_add(2);
         Some(Self { entry, name, value, content_bytes, next })
     }
 }
