@@ -2,8 +2,8 @@
 //!
 //! It answers rebalances, hands partitions to shards, commits what the shards have settled, and
 //! starts, updates and ends egresses as the contract says. It never waits for one egress: each is a
-//! state machine ([`member`]) that is looked at when its consumer, one of its partitions or the
-//! clock has news.
+//! state machine ([`member`]) that is looked at when its consumer or one of its partitions has news,
+//! about once a second all the same, and more often while it comes or goes. With nothing of that it sleeps.
 
 mod assign;
 mod close;
@@ -35,12 +35,14 @@ pub(crate) use reconcile::Refused;
 use member::Member;
 use starts::Starts;
 
-/// How often deadlines, commits and stalls are looked at.
+/// How often an egress is looked at that is on its way into its group or out of it, or gives partitions up.
 const TICK: Duration = Duration::from_millis(50);
+/// How often all are looked at, for commits and stalls: with each commit interval so many times, and about once a
+/// second, as one that nothing happens to must be polled within `max.poll.interval.ms` or leaves its group.
+const LOOKS_EACH_COMMIT: u32 = 5;
+const LOOK_MAX: Duration = Duration::from_secs(1);
 /// How often numbers are brought up to date.
 const SHOW: Duration = Duration::from_secs(1);
-/// The same while no egress runs.
-const IDLE_TICK: Duration = Duration::from_secs(1);
 /// An egress that could not be started is tried again after this (dispatcher.md 2.2).
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -132,6 +134,7 @@ pub(crate) struct Groups {
     words: Sender<Word>,
     draining: bool,
     next_tick: Instant,
+    next_look: Instant,
     next_show: Instant,
     /// Shards that have a producer for replies to topics of these bootstrap servers.
     reply_producers: HashSet<(usize, Arc<str>)>,
@@ -164,6 +167,7 @@ pub(crate) fn start(
         words: words.0,
         draining: false,
         next_tick: Instant::now(),
+        next_look: Instant::now(),
         next_show: Instant::now(),
         reply_producers: HashSet::new(),
         chores,
@@ -235,28 +239,38 @@ impl Groups {
 
     fn tick(&mut self) {
         let now = Instant::now();
-        self.next_tick = now + if self.members.is_empty() { IDLE_TICK } else { TICK };
-        let show = now >= self.next_show;
-        let members: Vec<u64> = self.members.keys().copied().collect();
-        for member in members {
-            if show {
-                // An egress that nothing happens to has to be polled all the same, or it would be taken for
-                // dead after `max.poll.interval.ms` and leave its group.
+        let look = now >= self.next_look;
+        if look {
+            self.next_look = now + self.look_every();
+        }
+        let due = self.members.iter().filter(|(_, member)| look || member.is_in_motion());
+        let due: Vec<u64> = due.map(|(id, _)| *id).collect();
+        for member in due {
+            if look {
                 self.serve(member);
             }
             self.step(member);
-            self.commit_if_due(member, now);
-            self.watch_stalls(member, now);
+            if look {
+                self.commit_if_due(member, now);
+                self.watch_stalls(member, now);
+            }
         }
         self.sweep_starts(now);
         if self.retry_at.is_some_and(|at| now >= at) {
             self.retry_at = None;
             self.reconcile();
         }
+        self.show(now);
+        let moves =
+            self.starts.is_any_on_its_way() || self.members.values().any(Member::is_in_motion);
+        self.next_tick = if moves { now + TICK } else { self.next_look };
         if let Some(at) = self.retry_at {
             self.next_tick = self.next_tick.min(at);
         }
-        self.show(now);
+    }
+
+    fn look_every(&self) -> Duration {
+        (self.commit_interval() / LOOKS_EACH_COMMIT).clamp(TICK, LOOK_MAX)
     }
 
     /// Brings the numbers of all egresses up to date, about once a second.

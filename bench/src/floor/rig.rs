@@ -51,13 +51,45 @@ struct Server {
 /// Ends a process when dropped.
 type Kept = Box<dyn std::any::Any>;
 
-struct Guard(Child);
+pub(crate) struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// F1 in a process of its own, with its URL.
+pub(crate) fn silent_server(
+    epoll: bool,
+    cpus: &[usize],
+) -> Result<(Guard, String), Box<dyn Error>> {
+    let port = free_port(0)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["part", "serve", "--port", &port.to_string()]);
+    command.args(epoll.then_some("--epoll")).stdout(Stdio::null());
+    listening(&mut command, port, cpus)
+}
+
+/// Starts it and waits until it listens.
+fn listening(
+    command: &mut Command,
+    port: u16,
+    cpus: &[usize],
+) -> Result<(Guard, String), Box<dyn Error>> {
+    let mut child = Guard(spawn_on(command, cpus)?);
+    let began = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if let Some(status) = child.0.try_wait()? {
+            return Err(format!("it ended at start with {status}").into());
+        }
+        if began.elapsed() > WITHIN {
+            return Err("it does not listen".into());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok((child, format!("http://127.0.0.1:{port}/")))
 }
 
 impl Rig {
@@ -172,29 +204,14 @@ impl Rig {
                 _kept: Box::new(product),
             });
         }
-        let port = free_port(0)?;
-        let mut command = if part == Part::Nr {
+        let (child, url) = if part == Part::Nr {
+            let port = free_port(0)?;
             let mut naive = beside("naive")?;
             naive.args(["receiver", &self.bootstrap(), IN, "--port", &port.to_string()]);
-            naive
+            listening(&mut naive, port, cpus)?
         } else {
-            let mut floor = Command::new(std::env::current_exe()?);
-            floor.args(["part", "serve", "--port", &port.to_string()]);
-            floor.args(self.arguments.epoll.then_some("--epoll")).stdout(Stdio::null());
-            floor
+            silent_server(self.arguments.epoll, cpus)?
         };
-        let mut child = Guard(spawn_on(&mut command, cpus)?);
-        let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if let Some(status) = child.0.try_wait()? {
-                return Err(format!("it ended at start with {status}").into());
-            }
-            if began.elapsed() > WITHIN {
-                return Err("it does not listen".into());
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        let url = format!("http://127.0.0.1:{port}/");
         Ok(Server { url, pid: child.0.id(), _kept: Box::new(child) })
     }
 

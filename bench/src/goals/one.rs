@@ -8,6 +8,7 @@ use super::bed::{Bed, Failure, each, turns};
 use super::exchange::Exchange;
 use super::judge::{Findings, Goal, differences};
 use crate::clock;
+use crate::floor::rig::silent_server;
 use crate::ids;
 use crate::latency::{Latency, Summary};
 use crate::load::Url;
@@ -24,23 +25,31 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
     bed.topic(TOPIC, arguments.partitions)?;
     let receiver = Product::receiver(&bed.bootstrap(), TOPIC, &arguments.cpus.0)?;
     let url: Url = receiver.url().parse()?;
-    let results = turns(arguments.rounds, 2, |side| match side {
+    let (_silent, silent_url) = silent_server(arguments.epoll, &arguments.cpus.0)?;
+    let silent_url: Url = silent_url.parse()?;
+    let results = turns(arguments.rounds, 3, |side| match side {
         0 => acknowledged(&bed),
+        1 => answered(&bed, &silent_url),
         _ => answered(&bed, &url),
     })?;
     let ms = |of: fn(&Summary) -> f64| -> Vec<Vec<f64>> {
         results.iter().map(|side| each(side, |one| of(one) / 1e3)).collect()
     };
     let (p50, p99) = (ms(|one| one.p50_us), ms(|one| one.p99_us));
-    let [acknowledged, answered] = p50.as_slice() else { return Err("a side is missing".into()) };
+    let [acknowledged, silent, answered] = p50.as_slice() else {
+        return Err("a side is missing".into());
+    };
+    let both: Vec<f64> =
+        acknowledged.iter().zip(silent).map(|(left, right)| left + right).collect();
     let mut found = Findings::default();
     found.goal("event to 202, p50", "ms", Goal::AtMost(0.5), answered.clone());
     found.beside("event to 202, p99", "ms", p99.last().cloned().unwrap_or_default());
     found.beside("bare acknowledgement, p50", "ms", acknowledged.clone());
-    found.beside("added to it, p50", "ms", differences(answered, acknowledged));
+    found.beside("a server that does nothing, p50", "ms", silent.clone());
+    found.beside("added to the two, p50", "ms", differences(answered, &both));
     found.notes.push(format!(
-        "One connection, {} ms between an answer and the next event. The bare acknowledgement: F2 with one record \
-         under way, without pauses.",
+        "One connection, {} ms between an answer and the next event. The bare acknowledgement is F2 with one record \
+         at a time and the same pauses, the server that does nothing F1: after each pause all cores have to wake.",
         PAUSE.as_millis()
     ));
     Ok(found)
@@ -49,8 +58,10 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
 fn acknowledged(bed: &Bed<'_>) -> Result<Summary, Failure> {
     let (bootstrap, size, duration) =
         (bed.bootstrap(), bed.arguments.size.to_string(), bed.duration());
+    let rate = (1.0 / PAUSE.as_secs_f64()).to_string();
     let words = ["--in-flight", "1", "--keys", "0", "--size", &size, "--duration", &duration];
-    Ok(bed.part(&[&["produce", &bootstrap, TOPIC], words.as_slice()].concat())?.latency)
+    let words = [&["produce", &bootstrap, TOPIC, "--rate", &rate], words.as_slice()].concat();
+    Ok(bed.part(&words)?.latency)
 }
 
 fn answered(bed: &Bed<'_>, url: &Url) -> Result<Summary, Failure> {

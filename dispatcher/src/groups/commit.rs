@@ -19,12 +19,14 @@ const REPEAT_AFTER: Duration = Duration::from_millis(100);
 const STALLED: Duration = Duration::from_secs(1);
 
 impl Groups {
+    /// Java's, where the properties file cannot be used.
+    pub(super) fn commit_interval(&self) -> Duration {
+        let consumer = self.settings.consumer.as_ref();
+        consumer.map_or(Duration::from_secs(5), |consumer| consumer.auto_commit_interval)
+    }
+
     pub(super) fn commit_if_due(&mut self, id: u64, now: Instant) {
-        let interval = self
-            .settings
-            .consumer
-            .as_ref()
-            .map_or(Duration::from_secs(5), |consumer| consumer.auto_commit_interval);
+        let interval = self.commit_interval();
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(since) = member.committing
             && now.saturating_duration_since(since) > ANSWER_WITHIN

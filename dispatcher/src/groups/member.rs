@@ -95,6 +95,11 @@ pub(super) enum Stage {
 }
 
 impl Member {
+    /// Whether it waits for something that may not announce itself: a deadline, the end of its membership.
+    pub(super) fn is_in_motion(&self) -> bool {
+        self.revoking.is_some() || self.closing.is_some()
+    }
+
     /// The partition's place in `lanes`.
     pub(super) fn lane(&self, topic: &str, partition: i32) -> Option<usize> {
         self.lanes

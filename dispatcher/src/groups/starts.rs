@@ -74,6 +74,11 @@ impl Starts {
         self.waiting.clear();
     }
 
+    /// Whether somebody is to be looked after.
+    pub(super) fn is_any_on_its_way(&self) -> bool {
+        !self.on_their_way.is_empty()
+    }
+
     /// How many wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
