@@ -71,13 +71,19 @@ impl<'a> Scanner<'a> {
         Ok(Some((key, value)))
     }
 
+    #[inline(always)]
     pub(crate) fn skip_blanks(&mut self) {
+        // Most often there is none.
+        if self.peek().is_some_and(|byte| byte > b' ') {
+            return;
+        }
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
     /// Passes the byte if it is next.
+    #[inline(always)]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let next = self.peek() == Some(byte);
         self.at += usize::from(next);
@@ -90,6 +96,7 @@ impl<'a> Scanner<'a> {
         let mut open = Open::default();
         loop {
             match self.peek() {
+                Some(b'"') => drop(self.string()?),
                 Some(bracket @ (b'{' | b'[')) => {
                     let is_object = bracket == b'{';
                     if open.depth >= self.nesting_max {
@@ -107,9 +114,8 @@ impl<'a> Scanner<'a> {
                         continue;
                     }
                 }
-                _ => {
-                    self.scalar()?;
-                }
+                Some(b'-' | b'0'..=b'9') => drop(self.number()?),
+                _ => drop(self.scalar()?),
             }
             if !self.after_value(&mut open)? {
                 return Ok(());
@@ -118,20 +124,21 @@ impl<'a> Scanner<'a> {
     }
 
     /// Closes what ends here. Whether another value follows.
+    #[inline(always)]
     fn after_value(&mut self, open: &mut Open) -> Result<bool, Syntax> {
-        while let Some(is_object) = open.innermost() {
+        while open.depth > 0 {
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => {
                     self.at += 1;
                     self.skip_blanks();
-                    if is_object {
+                    if open.in_object {
                         self.key()?;
                     }
                     return Ok(true);
                 }
-                Some(b'}') if is_object => {}
-                Some(b']') if !is_object => {}
+                Some(b'}') if open.in_object => {}
+                Some(b']') if !open.in_object => {}
                 _ => return Err(self.error("expected a comma or a closing bracket")),
             }
             self.at += 1;
@@ -141,6 +148,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A member's key with its colon, up to the value.
+    #[inline(always)]
     fn key(&mut self) -> Result<Value, Syntax> {
         let start = self.at;
         if self.peek() != Some(b'"') {
@@ -176,6 +184,8 @@ impl<'a> Scanner<'a> {
         Ok(kind)
     }
 
+    /// What may follow a number is the caller's to check: `01` ends after the zero and fails there.
+    #[inline(always)]
     fn number(&mut self) -> Result<Kind, Syntax> {
         self.eat(b'-');
         if !self.eat(b'0') {
@@ -184,24 +194,30 @@ impl<'a> Scanner<'a> {
         if self.eat(b'.') {
             self.digits()?;
         }
-        if self.eat(b'e') || self.eat(b'E') {
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
             let _signed = self.eat(b'+') || self.eat(b'-');
             self.digits()?;
         }
         Ok(Kind::Number)
     }
 
-    /// One digit or more. What may follow a number is the caller's to check: `01` ends after
-    /// the zero and fails there.
+    /// One digit or more.
+    #[inline(always)]
     fn digits(&mut self) -> Result<(), Syntax> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == start { Err(self.error("expected a digit")) } else { Ok(()) }
+        let rest = self.rest();
+        // Without a loop for the usual number: where it ends cannot be foretold.
+        let others = rest.first_chunk().map_or(0, |block| !digits(*block) & 0xffff);
+        let count = match others {
+            0 => rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len()),
+            others => others.trailing_zeros() as usize,
+        };
+        self.at += count;
+        if count == 0 { Err(self.error("expected a digit")) } else { Ok(()) }
     }
 
     /// A string from its opening to past its closing quote.
+    #[inline(always)]
     fn string(&mut self) -> Result<Kind, Syntax> {
         self.at += 1;
         let mut escaped = false;
@@ -242,6 +258,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline(always)]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -251,42 +268,51 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Which containers are open, innermost last: one bit each, set for an object.
+/// Which containers are open: one bit each, set for an object.
 struct Open {
-    bits: [u64; NESTING_MAX.div_ceil(64)],
+    /// All around the innermost.
+    outer: [u64; NESTING_MAX.div_ceil(64) + 1],
+    in_object: bool,
     depth: usize,
 }
 
 impl Default for Open {
     fn default() -> Self {
-        Self { bits: [0; NESTING_MAX.div_ceil(64)], depth: 0 }
+        Self { outer: [0; NESTING_MAX.div_ceil(64) + 1], in_object: false, depth: 0 }
     }
 }
 
 impl Open {
+    #[inline(always)]
     fn push(&mut self, is_object: bool) {
-        if let Some(word) = self.bits.get_mut(self.depth / 64) {
-            let bit = 1_u64 << (self.depth % 64);
-            *word = if is_object { *word | bit } else { *word & !bit };
+        if let Some(word) = self.outer.get_mut(self.depth / 64) {
+            let place = self.depth % 64;
+            *word = *word & !(1 << place) | u64::from(self.in_object) << place;
             self.depth += 1;
+            self.in_object = is_object;
         }
     }
 
+    #[inline(always)]
     fn pop(&mut self) {
         self.depth = self.depth.saturating_sub(1);
-    }
-
-    fn innermost(&self) -> Option<bool> {
-        let top = self.depth.checked_sub(1)?;
-        self.bits.get(top / 64).map(|word| word & (1 << (top % 64)) != 0)
+        self.in_object =
+            self.outer.get(self.depth / 64).is_some_and(|word| word >> (self.depth % 64) & 1 == 1);
     }
 }
 
 /// How many bytes pass before a quote, a backslash or a control character. Sixteen at a time.
+#[inline(always)]
 pub(super) fn plain_run(bytes: &[u8]) -> usize {
+    // Most strings end within the first sixteen.
+    let found = bytes.first_chunk().map_or(0, |block| special_bytes(*block));
+    if found != 0 { found.trailing_zeros() as usize } else { long_plain_run(bytes) }
+}
+
+fn long_plain_run(bytes: &[u8]) -> usize {
     let (blocks, tail) = bytes.as_chunks();
     for (at, block) in blocks.iter().enumerate() {
-        let found = special_bytes(u8x16::new(*block)).to_bitmask();
+        let found = special_bytes(*block);
         if found != 0 {
             return at * 16 + found.trailing_zeros() as usize;
         }
@@ -295,9 +321,18 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
     blocks.len() * 16 + tail.iter().position(special).unwrap_or(tail.len())
 }
 
-/// Marks each byte that ends a plain run.
-#[inline]
-fn special_bytes(block: u8x16) -> u8x16 {
+/// A bit for each digit.
+#[inline(always)]
+fn digits(block: [u8; 16]) -> u32 {
+    let block = u8x16::new(block) - u8x16::splat(b'0');
+    block.min(u8x16::splat(9)).simd_eq(block).to_bitmask()
+}
+
+/// A bit for each byte that ends a plain run.
+#[inline(always)]
+fn special_bytes(block: [u8; 16]) -> u32 {
+    let block = u8x16::new(block);
     let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
-    control | block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'))
+    let special = control | block.simd_eq(u8x16::splat(b'"')) | block.simd_eq(u8x16::splat(b'\\'));
+    special.to_bitmask()
 }

@@ -112,6 +112,22 @@ fn a_string_end_is_found_at_every_distance() {
 }
 
 #[test]
+fn a_number_end_is_found_at_every_distance() {
+    for length in 1..40 {
+        for filler in 0..=u8::MAX {
+            let digits = "7".repeat(length);
+            let text = [digits.as_bytes(), &[filler][..], &b" ".repeat(20)].concat();
+            let value = Scanner::new(&text, 1).value();
+            match filler {
+                b'0'..=b'9' => assert_eq!(value.map(|value| value.span), Ok(0..length + 1)),
+                b'.' | b'e' | b'E' => assert!(value.is_err(), "{filler} after {length}"),
+                _ => assert_eq!(value.map(|value| value.span), Ok(0..length)),
+            }
+        }
+    }
+}
+
+#[test]
 fn single_values_must_be_utf8_and_alone() {
     assert_eq!(single_value(b" {\"a\": 1}\n"), Some("{\"a\": 1}"));
     for no in [&b""[..], b"hello", b"{oops", b"1 1", b"\"\xff\""] {
