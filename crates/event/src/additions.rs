@@ -1,7 +1,5 @@
 //! What the dispatcher adds to every event: where it stood, overrides, why it failed.
 
-use std::fmt::Write as _;
-
 use crate::dead_letter::Failure;
 use crate::draft::{Draft, is_extension_name};
 use crate::event::SpecVersion;
@@ -59,13 +57,14 @@ impl Additions<'_> {
         offset: i64,
         scratch: &mut Scratch,
     ) {
-        // Writing to a String cannot fail.
+        // Each event comes by here, and itoa takes a quarter of what formatting takes.
+        let mut digits = itoa::Buffer::new();
         let header = scratch.push_text("ce_knativekafkapartition");
-        let value = scratch.push_with(|text| _ = write!(text, "{partition}"));
+        let value = scratch.push_text(digits.format(partition));
         let kind = ExtensionKind::Integer(partition);
         scratch.extensions.push(Extension { header, value, kind });
         let header = scratch.push_text("ce_knativekafkaoffset");
-        let value = scratch.push_with(|text| _ = write!(text, "{offset}"));
+        let value = scratch.push_text(digits.format(offset));
         let kind = ExtensionKind::Long(offset);
         scratch.extensions.push(Extension { header, value, kind });
         for (header, value) in &self.overrides.extensions {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use wide::u8x16;
+
 use crate::event::{Data, Event, Payload, SpecVersion, name};
 
 /// Where an event's data stands, for a sender that does not copy it.
@@ -65,9 +67,7 @@ impl<'a> Event<'a> {
 /// Ends a header's line with this value.
 fn write_value(value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
-    // Without an early end this is a few vector operations.
-    let is_plain = value.bytes().fold(true, |plain, byte| plain & stands_for_itself(byte));
-    if is_plain {
+    if all_stand_for_themselves(value.as_bytes()) {
         out.extend_from_slice(value.as_bytes());
     } else {
         write_encoded(value, out);
@@ -77,6 +77,21 @@ fn write_value(value: &str, out: &mut Vec<u8>) {
 
 fn stands_for_itself(byte: u8) -> bool {
     matches!(byte, b'\t' | 0x20..=0x7e)
+}
+
+/// Sixteen bytes at a time, without an early end; the last block overlaps the one before.
+fn all_stand_for_themselves(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return bytes.iter().all(|byte| stands_for_itself(*byte));
+    };
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let encoded = blocks.iter().chain([last]).fold(u8x16::ZERO, |found, block| {
+        let block = u8x16::new(*block);
+        let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+        let high = block.max(u8x16::splat(0x7f)).simd_eq(block);
+        found | high | (control & !block.simd_eq(u8x16::splat(b'\t')))
+    });
+    encoded == u8x16::ZERO
 }
 
 #[cold]
@@ -114,6 +129,19 @@ mod tests {
             let mut out = Vec::new();
             write_value(value, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), format!(": {expected}\r\n"));
+        }
+    }
+    #[test]
+    fn each_byte_is_judged_in_each_place() {
+        for byte in 0..=u8::MAX {
+            for length in 1..50 {
+                for at in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    let judged = all_stand_for_themselves(&bytes);
+                    assert_eq!(judged, stands_for_itself(byte), "{byte:#x} at {at} of {length}");
+                }
+            }
         }
     }
 }

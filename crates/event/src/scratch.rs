@@ -135,7 +135,10 @@ fn keep_last<T>(entries: &mut Vec<T>, text: &str, header: impl Fn(&T) -> &Range<
     if entries.len() <= PAIRWISE_MAX {
         let mut at = 0;
         while let Some((entry, later)) = entries.get(at..).and_then(<[T]>::split_first) {
-            if later.iter().any(|other| name(other) == name(entry)) {
+            // Names of one length are few, so most need not be read.
+            let length = header(entry).len();
+            let same = |other: &T| header(other).len() == length && name(other) == name(entry);
+            if later.iter().any(same) {
                 entries.remove(at);
             } else {
                 at += 1;
