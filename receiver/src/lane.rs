@@ -125,7 +125,7 @@ impl Lane {
             return;
         };
         batching.pending.borrow_mut().push(record);
-        let decision = batching.batcher.borrow_mut().push(Instant::now(), bytes);
+        let decision = batching.batcher.borrow_mut().push(Instant::now, bytes);
         match decision {
             Decision::Flush => self.flush(batching),
             Decision::Keep if !batching.turn_is_watched.replace(true) => {

@@ -45,7 +45,7 @@ pub(crate) fn run(plan: &ProducePlan, rate: f64) -> Result<PartFigures, Box<dyn 
         while !free.is_empty() && decision == Decision::Keep {
             let Some(since_ns) = schedule.take_due(now, until) else { break };
             let Some(buffer) = free.pop() else { break };
-            decision = batcher.push(Instant::now(), buffer.len());
+            decision = batcher.push(Instant::now, buffer.len());
             pending.push(Pending { buffer, since_ns });
         }
         if decision == Decision::Keep {

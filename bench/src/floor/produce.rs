@@ -44,7 +44,7 @@ pub(crate) fn run(plan: &ProducePlan) -> Result<PartFigures, Box<dyn Error>> {
     let (mut latency, mut events, mut failed, mut key) = (Latency::default(), 0_u64, 0_u64, 0_u32);
     let mut decision = Decision::Keep;
     for record in &pending {
-        decision = batcher.push(Instant::now(), record.buffer.len());
+        decision = batcher.push(Instant::now, record.buffer.len());
     }
     if decision == Decision::Keep {
         decision = batcher.turn_ended(Instant::now());
@@ -80,7 +80,7 @@ pub(crate) fn run(plan: &ProducePlan) -> Result<PartFigures, Box<dyn Error>> {
                 latency.record(now.saturating_sub(report.token));
             }
             let buffer = report.payload.into_buffer();
-            let pushed = batcher.push(Instant::now(), buffer.len());
+            let pushed = batcher.push(Instant::now, buffer.len());
             pending.push(Pending { buffer, since_ns: now });
             if pushed == Decision::Flush {
                 flush(plan, &producer, &topic, &mut pending, &mut key)?;

@@ -71,11 +71,11 @@ impl Batcher {
     }
 
     /// A record was added to the pending ones. Flush only when they fill a request: the turn may
-    /// bring more.
-    pub fn push(&mut self, now: Instant, bytes: usize) -> Decision {
+    /// bring more. The clock is read for the first of them only.
+    pub fn push(&mut self, now: impl FnOnce() -> Instant, bytes: usize) -> Decision {
         self.pending_records = self.pending_records.saturating_add(1);
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
-        self.oldest.get_or_insert(now);
+        self.oldest.get_or_insert_with(now);
         let full = self.pending_records >= self.settings.records_max
             || self.pending_bytes >= self.settings.bytes_max;
         self.flush_if(full)
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn idle_client_sends_at_the_end_of_the_turn() {
         let (mut batcher, start) = (batcher(), Instant::now());
-        assert_eq!(batcher.push(start, 100), Decision::Keep);
+        assert_eq!(batcher.push(|| start, 100), Decision::Keep);
         assert_eq!(batcher.turn_ended(start), Decision::Flush);
         assert_eq!(batcher.turn_ended(start), Decision::Keep, "nothing is left");
         assert_eq!(batcher.deadline(), None);
@@ -156,17 +156,17 @@ mod tests {
     fn busy_client_gathers_as_much_as_is_in_flight() {
         let (mut batcher, start) = (batcher(), Instant::now());
         for _ in 0..6 {
-            assert_eq!(batcher.push(start, 1), Decision::Keep);
+            assert_eq!(batcher.push(|| start, 1), Decision::Keep);
         }
         assert_eq!(batcher.turn_ended(start), Decision::Flush);
-        assert_eq!(batcher.push(after(start, 10), 1), Decision::Keep);
+        assert_eq!(batcher.push(|| after(start, 10), 1), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 20)), Decision::Keep);
         assert_eq!(batcher.deadline(), Some(after(start, 10) + DELAY));
         assert_eq!(batcher.reported(0), Decision::Keep);
         assert_eq!(batcher.reported(1), Decision::Keep, "5 are in flight, 1 waits");
-        (0..4).for_each(|_| assert_eq!(batcher.push(after(start, 30), 1), Decision::Keep));
+        (0..4).for_each(|_| assert_eq!(batcher.push(|| after(start, 30), 1), Decision::Keep));
         assert_eq!(batcher.turn_ended(after(start, 40)), Decision::Flush, "5 and 5");
-        assert_eq!(batcher.push(after(start, 50), 1), Decision::Keep);
+        assert_eq!(batcher.push(|| after(start, 50), 1), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 60)), Decision::Keep);
         assert_eq!(batcher.reported(6), Decision::Flush, "no more than 4 are in flight");
     }
@@ -174,9 +174,9 @@ mod tests {
     #[test]
     fn busy_client_waits_no_longer_than_the_delay() {
         let (mut batcher, start) = (batcher(), Instant::now());
-        (0..6).for_each(|_| assert_eq!(batcher.push(start, 1), Decision::Keep));
+        (0..6).for_each(|_| assert_eq!(batcher.push(|| start, 1), Decision::Keep));
         assert_eq!(batcher.turn_ended(start), Decision::Flush);
-        assert_eq!(batcher.push(start, 1), Decision::Keep);
+        assert_eq!(batcher.push(|| start, 1), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 499)), Decision::Keep);
         assert_eq!(batcher.turn_ended(after(start, 500)), Decision::Flush);
     }
@@ -185,19 +185,19 @@ mod tests {
     fn full_batches_go_at_once() {
         let (mut batcher, start) = (batcher(), Instant::now());
         for _ in 0..9 {
-            assert_eq!(batcher.push(start, 1), Decision::Keep);
+            assert_eq!(batcher.push(|| start, 1), Decision::Keep);
         }
-        assert_eq!(batcher.push(start, 1), Decision::Flush);
-        assert_eq!(batcher.push(start, 1_000), Decision::Flush);
+        assert_eq!(batcher.push(|| start, 1), Decision::Flush);
+        assert_eq!(batcher.push(|| start, 1_000), Decision::Flush);
     }
 
     #[test]
     fn refused_records_do_not_count_as_in_flight() {
         let (mut batcher, start) = (batcher(), Instant::now());
-        (0..9).for_each(|_| assert_eq!(batcher.push(start, 1), Decision::Keep));
+        (0..9).for_each(|_| assert_eq!(batcher.push(|| start, 1), Decision::Keep));
         assert_eq!(batcher.turn_ended(start), Decision::Flush);
         batcher.refused(9);
-        assert_eq!(batcher.push(start, 1), Decision::Keep);
+        assert_eq!(batcher.push(|| start, 1), Decision::Keep);
         assert_eq!(batcher.turn_ended(start), Decision::Flush);
     }
 
@@ -225,7 +225,7 @@ mod tests {
                 let decision = match step {
                     0 | 1 => {
                         pending.push(now);
-                        batcher.push(now, 50)
+                        batcher.push(|| now, 50)
                     }
                     2 => batcher.turn_ended(now),
                     _ => {
