@@ -1,9 +1,7 @@
 //! A topic as the shard sees it, and the choice of the partition for records without a key.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant};
 
 use crate::properties::Partitioner;
 use crate::sync::{AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -89,6 +87,7 @@ impl Topic {
 pub(crate) struct TopicState {
     name: String,
     partitioning: Partitioning,
+    born: Instant,
     max_block_ms: u32,
     partitions: AtomicI32,
     /// Counts rotations; its low bits pick the partition.
@@ -109,12 +108,14 @@ impl TopicState {
     pub(crate) fn new(
         name: &str,
         partitioning: Partitioning,
+        born: Instant,
         max_block: Duration,
         seed: u32,
     ) -> Self {
         Self {
             name: name.to_owned(),
             partitioning,
+            born,
             max_block_ms: u32::try_from(max_block.as_millis()).unwrap_or(u32::MAX / 2),
             partitions: AtomicI32::new(0),
             epoch: AtomicU32::new(seed),
@@ -132,7 +133,7 @@ impl TopicState {
     /// Whether a record stamped then has waited longer for metadata than `max.block.ms`; its request
     /// has been answered by now, and a later write would only be a duplicate.
     pub(crate) fn is_late(&self, stamp_ms: u32) -> bool {
-        now_ms().wrapping_sub(stamp_ms) > self.max_block_ms
+        now_ms(self.born).wrapping_sub(stamp_ms) > self.max_block_ms
     }
 
     fn rotate(&self) {
@@ -176,12 +177,9 @@ impl TopicState {
     }
 }
 
-/// Milliseconds since the machine started, some behind: `max.block.ms` need not be exact, and every
-/// record asks. Wraps after 49 days, so only differences mean something.
-pub(crate) fn now_ms() -> u32 {
-    let now = clock_gettime(ClockId::MonotonicCoarse);
-    let ms = now.tv_sec.wrapping_mul(1_000).wrapping_add(now.tv_nsec / 1_000_000);
-    (ms & i64::from(u32::MAX)) as u32
+/// Milliseconds since `born`; wraps after 49 days, so only differences mean something.
+pub(crate) fn now_ms(born: Instant) -> u32 {
+    (born.elapsed().as_millis() & u128::from(u32::MAX)) as u32
 }
 
 /// The first partition with a leader from the epoch's on; the epoch's own when none has one.
@@ -204,7 +202,7 @@ mod tests {
 
     fn state(unkeyed: Unkeyed) -> TopicState {
         let partitioning = Partitioning { ignore_keys: false, unkeyed };
-        TopicState::new("t", partitioning, Duration::from_secs(60), 0)
+        TopicState::new("t", partitioning, Instant::now(), Duration::from_secs(60), 0)
     }
 
     fn pick(state: &TopicState, count: i32, available: impl Fn(i32) -> bool) -> i32 {
@@ -258,7 +256,7 @@ mod tests {
     #[test]
     fn lateness_survives_the_wrap_of_the_clock() {
         let state = state(Unkeyed::Sticky);
-        let now = now_ms();
+        let now = now_ms(state.born);
         assert!(!state.is_late(now));
         assert!(!state.is_late(now.wrapping_sub(59_000)));
         assert!(state.is_late(now.wrapping_sub(61_000)));

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka_sys as sys;
 use slab::Slab;
@@ -36,6 +36,7 @@ pub(crate) struct Client {
     rk: NonNull<sys::rd_kafka_t>,
     queue: NonNull<sys::rd_kafka_queue_t>,
     id: u64,
+    born: Instant,
     in_flight: RefCell<Slab<Lent>>,
     /// The event that the last poll left half read.
     pending: Cell<Option<Event>>,
@@ -111,6 +112,7 @@ impl Client {
             rk,
             queue,
             id: CLIENTS.fetch_add(1, Ordering::Relaxed),
+            born: Instant::now(),
             in_flight: RefCell::new(Slab::with_capacity(1024)),
             pending: Cell::new(None),
             polling: Cell::new(false),
@@ -133,7 +135,7 @@ impl Client {
             slot
         } else {
             let seed = (self.id as u32).wrapping_mul(0x9e37_79b1) >> 8;
-            let state = TopicState::new(name, partitioning, max_block, seed);
+            let state = TopicState::new(name, partitioning, self.born, max_block, seed);
             topics.slots.push(Slot { state: Arc::new(state), handle: None });
             topics.by_name.insert(name.to_owned(), topics.slots.len() - 1);
             topics.slots.len() - 1
@@ -212,7 +214,7 @@ impl Client {
         drop(in_flight);
 
         let (key, key_len) = key.map_or((std::ptr::null(), 0), |key| (start_of(key), key.len()));
-        let opaque = (usize::try_from(now_ms()).unwrap_or(0) << 32) | index_bits as usize;
+        let opaque = (usize::try_from(now_ms(self.born)).unwrap_or(0) << 32) | index_bits as usize;
         let parts = [
             part(Vtype::RD_KAFKA_VTYPE_RKT, Part { rkt: handle.as_ptr() }),
             part(Vtype::RD_KAFKA_VTYPE_VALUE, memory(value, value_len)),
