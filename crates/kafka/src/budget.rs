@@ -128,7 +128,10 @@ impl ClusterBudget {
     pub fn release(&self, reservation: Reservation) {
         let Reservation { bytes, from_common } = reservation;
         let granted = bytes - from_common;
-        self.0.shared.common.used.fetch_sub(from_common, Relaxed);
+        // Most often there is nothing, and all shards share the cache line.
+        if from_common > 0 {
+            self.0.shared.common.used.fetch_sub(from_common, Relaxed);
+        }
         self.0.shared.guaranteed.used.fetch_sub(granted, Relaxed);
         self.0.used.fetch_sub(granted, Relaxed);
     }
