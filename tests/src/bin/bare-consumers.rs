@@ -1,6 +1,7 @@
 //! So many members of consumer groups and nothing else, to see what the Kafka client alone takes of the machine.
 //!
-//! Prints `ready` once each has its partitions, then goes on until it is killed.
+//! It allocates as our programs do, so that what they take beyond it is theirs and not their allocator's. Prints `ready`
+//! once each has its partitions, then goes on until it is killed.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use millrace_kafka::{Consumer, ConsumerOptions, GroupEvent};
+use millrace_process as _;
 
 const PAUSE: Duration = Duration::from_millis(50);
 const EVENTS: usize = 64;
