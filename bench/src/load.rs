@@ -23,7 +23,7 @@ use crate::usage::{self, Cpu, UsageError};
 
 pub use options::{LoadArguments, run};
 pub use schedule::Schedule;
-pub use tally::{Fault, Tally};
+pub use tally::Tally;
 pub use told::{LoadFigures, report_of, settings_of, tell};
 pub use wire::{Data, Mode, Shape, Url};
 

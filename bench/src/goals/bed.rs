@@ -14,7 +14,8 @@ use crate::clock;
 use crate::floor::part::{self, PartFigures};
 use crate::floor::produce;
 use crate::floor::rig::{PARTITION_BYTES, RECORD_OVERHEAD};
-use crate::load::{self, Fault, LoadFigures, Plan, Shape};
+use crate::latency::Summary;
+use crate::load::{self, LoadFigures, Plan, Shape};
 use crate::products::Product;
 use crate::usage;
 
@@ -110,6 +111,21 @@ impl<'a> Bed<'a> {
         sound(part::measure(&words, &self.arguments.cpus.0)?)
     }
 
+    /// How long the bare acknowledgement takes: F2 at so many records a second, on a schedule.
+    pub(super) fn acknowledged(
+        &self,
+        topic: &str,
+        in_flight: u32,
+        rate: f64,
+    ) -> Result<Summary, Failure> {
+        let (bootstrap, size) = (self.bootstrap(), self.arguments.size.to_string());
+        let (duration, rate, in_flight) =
+            (self.duration(), rate.to_string(), in_flight.to_string());
+        let words = ["produce", &bootstrap, topic, "--rate", &rate, "--in-flight", &in_flight];
+        let shape = ["--keys", "0", "--size", &size, "--duration", &duration];
+        Ok(self.part(&[&words[..], &shape].concat())?.latency)
+    }
+
     /// The time of one turn as a command line takes it.
     pub(super) fn duration(&self) -> String {
         format!("{}s", self.arguments.duration.as_secs_f64())
@@ -157,8 +173,7 @@ impl Drained {
 pub(super) fn send(plan: &Plan) -> Result<LoadFigures, Failure> {
     let outcome = load::send(plan, |_, _| {})?;
     let figures = LoadFigures::of(plan, &outcome);
-    let never_sent = outcome.tally.faults.get(&Fault::NeverSent).copied().unwrap_or(0);
-    if figures.failed_requests > never_sent || outcome.tally.events == 0 {
+    if figures.failed_requests > outcome.tally.never_sent() || outcome.tally.events == 0 {
         return Err(format!("the load was not accepted: {:?}", outcome.tally).into());
     }
     Ok(figures)

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
     let rate = most / 2.0;
     let paced = Plan { rate: Some(rate), ..plan };
     let results = turns(arguments.rounds, 2, |side| match side {
-        0 => acknowledged(&bed, rate),
+        0 => bed.acknowledged(TOPIC, arguments.connections, rate),
         _ => {
             let figures = send(&paced)?;
             if figures.kept_up() < 0.99 {
@@ -45,27 +45,4 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
          rate, on the same schedule. The receiver's latencies hold the sender's own lateness, too."
     ));
     Ok(found)
-}
-
-/// F2 at a rate, with as many records under way as there are connections.
-fn acknowledged(bed: &Bed<'_>, rate: f64) -> Result<Summary, Failure> {
-    let in_flight = bed.arguments.connections.to_string();
-    let (bootstrap, size) = (bed.bootstrap(), bed.arguments.size.to_string());
-    let (duration, rate) = (bed.duration(), rate.to_string());
-    let words = [
-        "produce",
-        &bootstrap,
-        TOPIC,
-        "--in-flight",
-        &in_flight,
-        "--keys",
-        "0",
-        "--size",
-        &size,
-        "--duration",
-        &duration,
-        "--rate",
-        &rate,
-    ];
-    Ok(bed.part(&words)?.latency)
 }

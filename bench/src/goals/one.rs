@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
     let (_silent, silent_url) = silent_server(arguments.epoll, &arguments.cpus.0)?;
     let silent_url: Url = silent_url.parse()?;
     let results = turns(arguments.rounds, 3, |side| match side {
-        0 => acknowledged(&bed),
+        0 => bed.acknowledged(TOPIC, 1, 1.0 / PAUSE.as_secs_f64()),
         1 => answered(&bed, &silent_url),
         _ => answered(&bed, &url),
     })?;
@@ -53,15 +53,6 @@ pub(super) fn run(arguments: &GoalsArguments) -> Result<Findings, Failure> {
         PAUSE.as_millis()
     ));
     Ok(found)
-}
-
-fn acknowledged(bed: &Bed<'_>) -> Result<Summary, Failure> {
-    let (bootstrap, size, duration) =
-        (bed.bootstrap(), bed.arguments.size.to_string(), bed.duration());
-    let rate = (1.0 / PAUSE.as_secs_f64()).to_string();
-    let words = ["--in-flight", "1", "--keys", "0", "--size", &size, "--duration", &duration];
-    let words = [&["produce", &bootstrap, TOPIC, "--rate", &rate], words.as_slice()].concat();
-    Ok(bed.part(&words)?.latency)
 }
 
 fn answered(bed: &Bed<'_>, url: &Url) -> Result<Summary, Failure> {

@@ -76,6 +76,11 @@ impl Fault {
 }
 
 impl Tally {
+    /// Requests that were due and, for want of a free connection, not sent until the end.
+    pub fn never_sent(&self) -> u64 {
+        self.faults.get(&Fault::NeverSent).copied().unwrap_or(0)
+    }
+
     /// Notes one event or request of a step; what comes before the measured part is left out.
     pub(crate) fn step(&mut self, since_begin_ns: u64, change: impl FnOnce(&mut Step)) {
         let index = usize::try_from(since_begin_ns / STEP_NS).unwrap_or(usize::MAX);

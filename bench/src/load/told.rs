@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::tally::Fault;
 use super::{Outcome, Plan};
 use crate::clock::words;
 use crate::latency::Summary;
@@ -129,12 +128,11 @@ fn notes(plan: &Plan, outcome: &Outcome, figures: &LoadFigures) -> Vec<String> {
     let mut notes = Vec::new();
     let tally = &outcome.tally;
     if plan.rate.is_some() && figures.kept_up() < 0.99 {
-        let never = tally.faults.get(&Fault::NeverSent).copied().unwrap_or(0);
         notes.push(format!(
             "The target did not keep up: {:.1} % of the requests that were due were accepted in time ({} were never \
              sent for want of a free connection). The latencies are lower bounds.",
             figures.kept_up() * 100.0,
-            grouped(never)
+            grouped(tally.never_sent())
         ));
     }
     if figures.failed_requests > 0 {
