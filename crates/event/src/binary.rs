@@ -21,8 +21,7 @@ pub(crate) fn read_http<'a>(
     scratch: &mut Scratch,
 ) -> Result<Draft<'a>, EventError> {
     scratch.reset();
-    let ascii = if head.is_ascii() { from_utf8(head).unwrap_or_default() } else { "" };
-    let mut attributes = Attributes::new(Charset::Latin1 { ascii });
+    let mut attributes = Attributes::new(Charset::latin_1_within(head));
     for (name, value) in headers {
         match http_attribute(name) {
             Some(attribute) => attributes.read(attribute, value, scratch)?,
@@ -55,6 +54,11 @@ pub(crate) enum Charset<'a> {
 }
 
 impl<'a> Charset<'a> {
+    /// That of headers whose values stand in `head`, all or some of them.
+    fn latin_1_within(head: &'a [u8]) -> Self {
+        Self::Latin1 { ascii: ascii_text(head).unwrap_or_default() }
+    }
+
     /// Borrowed while the bytes are text as they stand.
     fn read(self, value: &'a [u8], scratch: &mut Scratch) -> Text<'a> {
         match self.as_it_stands(value) {
@@ -76,10 +80,7 @@ impl<'a> Charset<'a> {
         'a: 'v,
     {
         match self {
-            Self::Latin1 { ascii } => match part_of(ascii, value) {
-                Some(text) => Some(text),
-                None => from_utf8(value).ok().filter(|text| text.is_ascii()),
-            },
+            Self::Latin1 { ascii } => part_of(ascii, value).or_else(|| ascii_text(value)),
             Self::Utf8 => from_utf8(value).ok(),
         }
     }
@@ -91,6 +92,10 @@ impl<'a> Charset<'a> {
             Self::Utf8 => scratch.push_text(&String::from_utf8_lossy(value)),
         }
     }
+}
+
+fn ascii_text(bytes: &[u8]) -> Option<&str> {
+    from_utf8(bytes).ok().filter(|text| text.is_ascii())
 }
 
 /// The same bytes as text, if they stand in `text`. Told by where they lie in memory, so nothing is read.
@@ -202,8 +207,7 @@ mod tests {
         for value in [&head[3..8], &head[13..17], &head[22..27]] {
             let reads = [&head[..], &head[..10], b""].map(|head| {
                 let mut scratch = Scratch::new();
-                let ascii = if head.is_ascii() { from_utf8(head).unwrap() } else { "" };
-                let text = Charset::Latin1 { ascii }.read(value, &mut scratch);
+                let text = Charset::latin_1_within(head).read(value, &mut scratch);
                 text.resolve(&scratch.text).to_owned()
             });
             let expected: String = value.iter().copied().map(char::from).collect();
