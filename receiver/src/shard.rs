@@ -228,22 +228,25 @@ impl Shard {
         route: &Rc<Route>,
         bytes: u64,
     ) -> Result<Room, NoRoom> {
-        match self.reserve_now(route, bytes) {
+        let reserved = match self.reserve_now(route, bytes) {
             Err(OverBudget::Full) => Box::pin(self.reserve_later(route, bytes)).await,
-            reserved => reserved.map_err(|_| self.no_room(route, bytes)),
-        }
+            reserved => reserved,
+        };
+        reserved.map_err(|_| self.no_room(route, bytes))
     }
 
-    async fn reserve_later(self: &Rc<Self>, route: &Rc<Route>, bytes: u64) -> Result<Room, NoRoom> {
+    async fn reserve_later(
+        self: &Rc<Self>,
+        route: &Rc<Route>,
+        bytes: u64,
+    ) -> Result<Room, OverBudget> {
         let ends = self.now_ms().saturating_add(millis(self.common.max_block));
-        while self.now_ms() < ends {
+        let mut reserved = Err(OverBudget::Full);
+        while matches!(reserved, Err(OverBudget::Full)) && self.now_ms() < ends {
             sleep(ROOM_POLL).await;
-            match self.reserve_now(route, bytes) {
-                Err(OverBudget::Full) => {}
-                reserved => return reserved.map_err(|_| self.no_room(route, bytes)),
-            }
+            reserved = self.reserve_now(route, bytes);
         }
-        Err(self.no_room(route, bytes))
+        reserved
     }
 
     fn reserve_now(self: &Rc<Self>, route: &Rc<Route>, bytes: u64) -> Result<Room, OverBudget> {
