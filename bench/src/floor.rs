@@ -5,6 +5,7 @@
 //! changes its speed changes it for all.
 
 pub(crate) mod consume;
+mod multishot;
 mod pace;
 pub(crate) mod part;
 mod post;
@@ -47,10 +48,10 @@ pub struct FloorArguments {
     /// Turns of each part; the result is the median.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub rounds: u32,
-    /// How long a turn of F1, F2, F4, F5, NR and R measures.
+    /// How long a turn of F1, F1M, F2, F4, F5, NR and R measures.
     #[arg(short, long, default_value = "2s", value_parser = duration)]
     pub duration: Duration,
-    /// Connections, or records on their way, of F1, F2, F4, NR and R.
+    /// Connections, or records on their way, of F1, F1M, F2, F4, NR and R.
     #[arg(short, long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
     /// Partitions of the topics.
@@ -83,6 +84,7 @@ pub struct FloorArguments {
 #[serde(rename_all = "UPPERCASE")]
 pub enum Part {
     F1,
+    F1m,
     F2,
     F3,
     F4,
@@ -98,6 +100,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::F1 => "F1",
+            Self::F1m => "F1M",
             Self::F2 => "F2",
             Self::F3 => "F3",
             Self::F4 => "F4",
@@ -113,6 +116,7 @@ impl Part {
     fn words(self) -> &'static str {
         match self {
             Self::F1 => "server that answers 202 without looking",
+            Self::F1m => "the same on a ring of its own, multishot receives",
             Self::F2 => "bare produce, batched as the receiver does",
             Self::F3 => "bare batch consume, headers read",
             Self::F4 => "bare client, posting to a fixed 202",
@@ -239,6 +243,7 @@ fn compared(
     };
     let rows = [
         ("CPU, R ÷ (F1 + F2)", "≤ 1.20", cost(Part::R), sum(cost(Part::F1), cost(Part::F2))),
+        ("CPU, F1M ÷ F1", "", cost(Part::F1m), cost(Part::F1)),
         ("CPU, R ÷ NR", "≤ 0.55", cost(Part::R), cost(Part::Nr)),
         ("events/s, R ÷ NR", "", rate(Part::R), rate(Part::Nr)),
         ("CPU, D ÷ (F3 + F4)", "≤ 1.25", cost(Part::D), sum(cost(Part::F3), cost(Part::F4))),

@@ -1,6 +1,6 @@
 //! What the programs of this folder share: a Kafka cluster in the process, the products started on it,
 //! and the harness that measures them.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod arguments;
 pub mod clock;

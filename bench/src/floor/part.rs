@@ -10,6 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::consume;
+use super::multishot;
 use super::pace;
 use super::post::{self, PostPlan};
 use super::produce::{self, ProducePlan};
@@ -53,6 +54,9 @@ pub enum PartCommand {
         port: u16,
         #[arg(long)]
         epoll: bool,
+        /// F1M: on a ring of its own.
+        #[arg(long, conflicts_with = "epoll")]
+        multishot: bool,
     },
     /// F2: produce.
     Produce {
@@ -95,9 +99,13 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// When it cannot be measured.
 pub fn run(part: PartCommand) -> Result<(), Box<dyn Error>> {
     let figures = match part {
-        PartCommand::Serve { port, epoll } => {
+        PartCommand::Serve { port, epoll, multishot } => {
             let ready = |port| println!("listening on {port}");
-            let served = serve::serve(port, driver(epoll), None, Default::default(), ready);
+            let served = if multishot {
+                multishot::serve(port, Default::default(), ready)
+            } else {
+                serve::serve(port, driver(epoll), None, Default::default(), ready)
+            };
             return served.map_err(|error| error.to_string().into());
         }
         PartCommand::Produce { bootstrap, topic, in_flight, keys, size, duration, rate } => {

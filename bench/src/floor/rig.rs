@@ -65,10 +65,17 @@ pub(crate) fn silent_server(
     epoll: bool,
     cpus: &[usize],
 ) -> Result<(Guard, String), Box<dyn Error>> {
+    silent(epoll.then_some("--epoll"), cpus)
+}
+
+fn silent<'a>(
+    how: impl IntoIterator<Item = &'a str>,
+    cpus: &[usize],
+) -> Result<(Guard, String), Box<dyn Error>> {
     let port = free_port(0)?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["part", "serve", "--port", &port.to_string()]);
-    command.args(epoll.then_some("--epoll")).stdout(Stdio::null());
+    command.args(how).stdout(Stdio::null());
     listening(&mut command, port, cpus)
 }
 
@@ -124,7 +131,7 @@ impl Rig {
 
     pub(super) fn measure(&mut self, part: Part) -> Result<PartFigures, Box<dyn Error>> {
         match part {
-            Part::F1 | Part::Nr | Part::R => self.under_load(part),
+            Part::F1 | Part::F1m | Part::Nr | Part::R => self.under_load(part),
             Part::F2 => self.produce(),
             Part::F3 => self.consume(),
             Part::F4 => self.post(self.arguments.connections),
@@ -204,13 +211,15 @@ impl Rig {
                 _kept: Box::new(product),
             });
         }
-        let (child, url) = if part == Part::Nr {
-            let port = free_port(0)?;
-            let mut naive = beside("naive")?;
-            naive.args(["receiver", &self.bootstrap(), IN, "--port", &port.to_string()]);
-            listening(&mut naive, port, cpus)?
-        } else {
-            silent_server(self.arguments.epoll, cpus)?
+        let (child, url) = match part {
+            Part::Nr => {
+                let port = free_port(0)?;
+                let mut naive = beside("naive")?;
+                naive.args(["receiver", &self.bootstrap(), IN, "--port", &port.to_string()]);
+                listening(&mut naive, port, cpus)?
+            }
+            Part::F1m => silent(Some("--multishot"), cpus)?,
+            _ => silent_server(self.arguments.epoll, cpus)?,
         };
         Ok(Server { url, pid: child.0.id(), _kept: Box::new(child) })
     }

@@ -14,7 +14,7 @@ use millrace_shard::{
     Seat, ShardListener, Shards, StartOptions, TcpStream, bind,
 };
 
-const ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
+pub(super) const ANSWER: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
 const CONNECTIONS_MAX: usize = 10_000;
 const READ_BYTES: usize = 16 * 1024;
 
@@ -103,7 +103,7 @@ async fn answer_all(mut stream: TcpStream, answered: &AtomicU64) {
 }
 
 /// The length of the request at the start, once all of it is there.
-fn request_bytes(buffer: &[u8]) -> Option<usize> {
+pub(super) fn request_bytes(buffer: &[u8]) -> Option<usize> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(head) = request.parse(buffer).ok()? else { return None };

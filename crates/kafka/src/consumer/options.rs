@@ -43,8 +43,12 @@ impl ConsumerOptions {
     /// The same as one of so many consumers of this process.
     #[must_use]
     pub fn among(mut self, settings: &ConsumerSettings, consumers: usize) -> Self {
-        let wait_ms = settings.fetch_wait_among(consumers).to_string();
-        self.pairs.push(("fetch.wait.max.ms".to_owned(), wait_ms));
+        for (key, value) in [
+            ("fetch.wait.max.ms", settings.fetch_wait_among(consumers)),
+            ("queued.min.messages", settings.queued_among(consumers)),
+        ] {
+            self.pairs.push((key.to_owned(), value.to_string()));
+        }
         self
     }
 

@@ -133,6 +133,21 @@ fn many_consumers_ask_about_a_thousand_times_a_second_together() {
 }
 
 #[test]
+fn many_consumers_fetch_less_ahead_each() {
+    let queued = |text: &str, consumers: usize| good(text).0.queued_among(consumers);
+    for (consumers, expected) in
+        [(0, 100), (1, 100), (4, 100), (5, 80), (19, 21), (20, 20), (21, 20), (usize::MAX, 20)]
+    {
+        assert_eq!(queued(SHIPPED, consumers), expected, "{consumers}");
+    }
+    assert_eq!(queued("max.poll.records=500", 40), 100);
+    let settings = good(SHIPPED).0;
+    let options = crate::ConsumerOptions::new(&settings, "a:1", "g").among(&settings, 10);
+    let (_, last) = options.pairs.iter().rfind(|(key, _)| key == "queued.min.messages").unwrap();
+    assert_eq!(last, "40");
+}
+
+#[test]
 fn values_mean_what_they_mean_in_java() {
     let table = [
         ("auto.offset.reset=earliest", "auto.offset.reset", "earliest"),
