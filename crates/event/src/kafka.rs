@@ -73,14 +73,20 @@ fn read<'a, H>(record: &Record<'a, H>, scratch: &mut Scratch) -> Result<Draft<'a
 where
     H: Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
 {
-    let headers = record.headers.clone().filter_map(|(name, value)| Some((name, value?)));
     let value = record.value.unwrap_or_default();
-    let (mut content_type, mut specversion) = (&b""[..], None);
-    for (name, value) in headers.clone() {
+    // Asking the client for a header costs more than reading it, and the version mostly stands first: what
+    // follows it is read at once, and what is wrong with it counts only if the event is a binary one.
+    let mut binary = BinaryHeaders::new(scratch);
+    let (mut content_type, mut specversion, mut early) = (&b""[..], None, false);
+    for (name, value) in headers(record) {
         match name {
             b"content-type" => content_type = value,
             b"ce_specversion" => specversion = Some(value),
             _ => {}
+        }
+        match specversion {
+            Some(_) => binary.read(name, value, scratch),
+            None => early = true,
         }
     }
     let mut draft = if is_structured(content_type) {
@@ -89,10 +95,48 @@ where
         return Err(EventError::UnsupportedFormat { media_type: excerpt(content_type) });
     } else {
         let spec_version = SpecVersion::parse(specversion.ok_or(EventError::PlainRecord)?)?;
-        read_binary(spec_version, headers, value, scratch)?
+        if early {
+            binary = BinaryHeaders::new(scratch);
+            headers(record).for_each(|(name, value)| binary.read(name, value, scratch));
+        }
+        binary.read?;
+        binary.attributes.into_draft(spec_version, value, scratch)?
     };
     draft.check(scratch)?;
     Ok(draft)
+}
+
+fn headers<'a, H>(record: &Record<'a, H>) -> impl Iterator<Item = (&'a [u8], &'a [u8])>
+where
+    H: Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone,
+{
+    record.headers.clone().filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// The headers of a binary event as they come.
+struct BinaryHeaders<'a> {
+    attributes: Attributes<'a>,
+    /// The first mistake.
+    read: Result<(), EventError>,
+}
+
+impl<'a> BinaryHeaders<'a> {
+    fn new(scratch: &mut Scratch) -> Self {
+        scratch.reset();
+        Self { attributes: Attributes::new(Charset::Utf8), read: Ok(()) }
+    }
+
+    #[inline]
+    fn read(&mut self, name: &'a [u8], value: &'a [u8], scratch: &mut Scratch) {
+        match name.strip_prefix(HEADER_PREFIX.as_bytes()) {
+            Some([]) => {}
+            Some(attribute) if self.read.is_ok() => {
+                self.read = self.attributes.read(attribute, value, scratch);
+            }
+            None if name == b"content-type" => self.attributes.read_content_type(value),
+            _ => {}
+        }
+    }
 }
 
 /// Java compares records' types to the letter; only HTTP is read leniently.
@@ -101,23 +145,4 @@ fn is_structured(content_type: &[u8]) -> bool {
         Some(rest) => matches!(rest, [] | [b';', ..]),
         None => false,
     }
-}
-
-fn read_binary<'a>(
-    spec_version: SpecVersion,
-    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    value: &'a [u8],
-    scratch: &mut Scratch,
-) -> Result<Draft<'a>, EventError> {
-    scratch.reset();
-    let mut attributes = Attributes::new(Charset::Utf8);
-    for (name, value) in headers {
-        match name.strip_prefix(HEADER_PREFIX.as_bytes()) {
-            Some([]) => {}
-            Some(attribute) => attributes.read(attribute, value, scratch)?,
-            None if name == b"content-type" => attributes.read_content_type(value),
-            None => {}
-        }
-    }
-    attributes.into_draft(spec_version, value, scratch)
 }
