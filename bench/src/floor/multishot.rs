@@ -81,6 +81,8 @@ struct Server {
     connections: Vec<Option<Connection>>,
     free: Vec<u32>,
     waiting: VecDeque<squeue::Entry>,
+    /// Sockets that entries still name.
+    ended: Vec<OwnedFd>,
 }
 
 impl Server {
@@ -100,6 +102,7 @@ impl Server {
             connections: Vec::new(),
             free: Vec::new(),
             waiting: VecDeque::new(),
+            ended: Vec::new(),
         };
         server.accept();
         Ok(server)
@@ -131,9 +134,8 @@ impl Server {
             let mut queue = self.ring.submission();
             while let Some(entry) = self.waiting.front() {
                 // SAFETY: no entry points to memory but that of `ANSWER`, which is static, and the
-                // kernel's buffers, which are never freed. A descriptor that is closed or used anew
-                // before its entry is seen cannot be: entries are submitted before the next
-                // completions are taken, and only those close anything.
+                // kernel's buffers, which are never freed. The descriptors that it names are open
+                // until it is submitted: those of connections that have ended wait in `ended`.
                 if unsafe { queue.push(entry) }.is_err() {
                     break;
                 }
@@ -144,6 +146,10 @@ impl Server {
                 break;
             }
             self.ring.submit()?;
+        }
+        if !self.ended.is_empty() {
+            self.ring.submit()?;
+            self.ended.clear();
         }
         match self.ring.submit_and_wait(1) {
             Err(error) if error.raw_os_error() != Some(EINTR) => Err(error),
@@ -200,7 +206,7 @@ impl Server {
         } else if !more {
             // The last completion of this receive, so that nothing names this place any more.
             if let Some(slot) = self.connections.get_mut(place as usize) {
-                *slot = None;
+                self.ended.extend(slot.take().map(|connection| connection.socket));
                 self.free.push(place);
             }
         }
