@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use millrace_contract::diff::{EgressStep, Wanted, egresses};
+use millrace_kafka::properties::ConsumerSettings;
 use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
 use millrace_shard::politeness::start_politely;
 
@@ -19,6 +20,8 @@ use crate::shard::Command;
 
 /// Java's bound when the file has no `max.poll.records` (dispatcher.md 8.1).
 const POLL_RECORDS: u32 = 50;
+/// librdkafka's default is true, and so is Java's.
+const METRICS_PUSH: &str = "enable.metrics.push";
 
 /// An egress that does not run, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,14 +153,7 @@ impl Groups {
         let interval = settings.auto_commit_interval;
         self.next_id = self.next_id.wrapping_add(1);
         let id = self.next_id;
-        let egresses = self.contract.iter().flat_map(|contract| &contract.resources);
-        let egresses = egresses.map(|resource| resource.egresses.len()).sum();
-        let options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
-        let mut options = options.among(settings, egresses);
-        options.max_poll_interval_ms = plan.max_poll_interval_ms;
-        if !self.settings.statistics {
-            options.pairs.push(("statistics.interval.ms".into(), "0".into()));
-        }
+        let options = self.consumer_options(settings, &plan);
         let words = self.words.clone();
         let wake = Arc::new(move || {
             let _ = words.send(Word::Consumer { member: id });
@@ -198,6 +194,23 @@ impl Groups {
         // What came before the wake-ups were set up raises none.
         self.serve(id);
         Ok(())
+    }
+
+    fn consumer_options(&self, settings: &ConsumerSettings, plan: &Plan) -> ConsumerOptions {
+        let egresses = self.contract.iter().flat_map(|contract| &contract.resources);
+        let egresses = egresses.map(|resource| resource.egresses.len()).sum();
+        let options = ConsumerOptions::new(settings, &plan.bootstrap, &plan.group);
+        let mut options = options.among(settings, egresses);
+        options.max_poll_interval_ms = plan.max_poll_interval_ms;
+        if !self.settings.statistics {
+            options.pairs.push(("statistics.interval.ms".into(), "0".into()));
+        }
+        // To be able to push its metrics to a broker that asks for them (KIP-714), a client keeps histograms of all its
+        // connections, asked or not: as much memory as all the rest of it.
+        if !options.pairs.iter().any(|(key, _)| key == METRICS_PUSH) {
+            options.pairs.push((METRICS_PUSH.into(), "false".into()));
+        }
+        options
     }
 
     /// Gives a shard the producer that replies to topics of this egress need.
