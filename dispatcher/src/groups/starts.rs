@@ -4,6 +4,10 @@
 //! more of a busy broker than it can answer within their timeouts; each then connects and asks again, and none
 //! gets in. A place is free again once Kafka has answered, be it with a refusal, or after [`GIVE_WAY`]: those that
 //! get no answer shall not hold up the rest for ever. They hold up nobody with another Kafka.
+//!
+//! Whether Kafka has answered must be asked of the client's own thread, which is a wait of some 30 microseconds, but of
+//! many milliseconds where threads wait for a CPU: just then, when hundreds start. So a look takes only [`LOOK`], and the
+//! next one goes on with those that were not asked.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,16 +17,20 @@ use millrace_contract::diff::Wanted;
 use millrace_kafka::TroubleKind;
 
 use super::Groups;
+use super::member::Member;
 
 /// Egresses that may be on their way at a time, for each set of bootstrap servers.
 const AT_ONCE: usize = 32;
 /// A place is given up after this, whatever came of it.
 const GIVE_WAY: Duration = Duration::from_secs(20);
+/// For asking who has arrived, each [`super::TICK`]: all of them on a machine that has time for it.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// See the head of this file.
 #[derive(Default)]
 pub(super) struct Starts {
-    on_their_way: Vec<OnItsWay>,
+    /// Those that were asked least recently first.
+    on_their_way: VecDeque<OnItsWay>,
     waiting: VecDeque<Wanted>,
 }
 
@@ -39,7 +47,7 @@ impl Starts {
 
     /// Takes a place for a member that has been made.
     pub(super) fn begin(&mut self, member: u64, bootstrap: Arc<str>, now: Instant) {
-        self.on_their_way.push(OnItsWay { member, bootstrap, until: now + GIVE_WAY });
+        self.on_their_way.push_back(OnItsWay { member, bootstrap, until: now + GIVE_WAY });
     }
 
     /// Gives the place of a member up whose trouble says that Kafka has answered it.
@@ -55,9 +63,24 @@ impl Starts {
         self.on_their_way.retain(|it| it.member != member);
     }
 
-    /// Gives up the places of those that have had their time, or whose coordinator `has_answered`.
-    fn sweep(&mut self, now: Instant, mut has_answered: impl FnMut(u64) -> bool) {
-        self.on_their_way.retain(|it| now < it.until && !has_answered(it.member));
+    /// Gives up the places of those that have had their time, or whose coordinator `has_answered`, which is asked while
+    /// there `is_time`.
+    fn sweep(
+        &mut self,
+        now: Instant,
+        mut has_answered: impl FnMut(u64) -> bool,
+        mut is_time: impl FnMut() -> bool,
+    ) {
+        self.on_their_way.retain(|it| now < it.until);
+        for _ in 0..self.on_their_way.len() {
+            if !is_time() {
+                return;
+            }
+            let Some(first) = self.on_their_way.pop_front() else { return };
+            if !has_answered(first.member) {
+                self.on_their_way.push_back(first);
+            }
+        }
     }
 
     /// Whether this one has to wait, which it does from now on.
@@ -104,10 +127,12 @@ impl Groups {
     /// Looks who has arrived.
     pub(super) fn sweep_starts(&mut self, now: Instant) {
         let members = &self.members;
-        self.starts.sweep(now, |id| {
+        let has_answered = |id| {
             let member = members.get(&id);
-            member.is_none_or(|it| it.closing.is_some() || it.consumer.has_joined())
-        });
+            member.is_none_or(|it: &Member| it.closing.is_some() || it.consumer.has_joined())
+        };
+        let began = Instant::now();
+        self.starts.sweep(now, has_answered, || began.elapsed() < LOOK);
     }
 
     /// Starts those for which there is a place.
@@ -177,7 +202,7 @@ mod tests {
         assert_eq!(next.uid(), many[AT_ONCE].uid());
         starts.begin(100, next.resource.bootstrap_servers.clone(), now);
         assert!(starts.next().is_none());
-        starts.sweep(now, |member| member == 7);
+        starts.sweep(now, |member| member == 7, || true);
         assert_eq!(starts.next().unwrap().uid(), many[AT_ONCE + 1].uid());
     }
 
@@ -185,10 +210,34 @@ mod tests {
     fn a_place_is_given_up_in_time_by_those_who_get_no_answer() {
         let now = Instant::now();
         let mut starts = full_with_one_waiting(now);
-        starts.sweep(now + GIVE_WAY - Duration::from_millis(1), |_| false);
+        starts.sweep(now + GIVE_WAY - Duration::from_millis(1), |_| false, || true);
         assert!(starts.next().is_none());
-        starts.sweep(now + GIVE_WAY, |_| false);
+        starts.sweep(now + GIVE_WAY, |_| false, || false);
         assert!(starts.next().is_some());
+    }
+
+    #[test]
+    fn a_look_that_ends_early_goes_on_with_those_that_were_not_asked() {
+        let now = Instant::now();
+        let mut starts = full_with_one_waiting(now);
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let mut left = AT_ONCE - 1;
+            let is_time = || {
+                left = left.saturating_sub(1);
+                left > 0
+            };
+            let ask = |member| {
+                asked.push(member);
+                false
+            };
+            starts.sweep(now, ask, is_time);
+        }
+        assert_eq!(asked.len(), 2 * (AT_ONCE - 2));
+        let first_round: Vec<u64> = (0..AT_ONCE as u64).collect();
+        assert_eq!(asked[..AT_ONCE], first_round);
+        assert_eq!(asked[AT_ONCE..], first_round[..AT_ONCE - 4]);
+        assert!(starts.next().is_none(), "none has given up its place");
     }
 
     #[test]
