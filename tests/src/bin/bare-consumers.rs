@@ -1,7 +1,8 @@
 //! So many members of consumer groups and nothing else, to see what the Kafka client alone takes of the machine.
 //!
-//! It allocates as our programs do, so that what they take beyond it is theirs and not their allocator's. Prints `ready`
-//! once each has its partitions, then goes on until it is killed.
+//! Their settings are a consumer file's, given as text, as are the dispatcher's; they allocate as our programs do, so that what those take beyond them is
+//! theirs, and not the settings' or the allocator's. Prints `ready` once each has its partitions, then goes on until it is
+//! killed.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -11,19 +12,25 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use millrace_kafka::properties::translate_consumer;
 use millrace_kafka::{Consumer, ConsumerOptions, GroupEvent};
 use millrace_process as _;
+use millrace_settings::{Origin, Properties, Report};
 
 const PAUSE: Duration = Duration::from_millis(50);
 const EVENTS: usize = 64;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [bootstrap, topic, count] = arguments.as_slice() else {
-        eprintln!("usage: bare-consumers BOOTSTRAP TOPIC COUNT");
+    let [bootstrap, topic, count, properties] = arguments.as_slice() else {
+        eprintln!("usage: bare-consumers BOOTSTRAP TOPIC COUNT CONSUMER_PROPERTIES");
         return ExitCode::FAILURE;
     };
-    match count.parse().map_err(Into::into).and_then(|count| run(bootstrap, topic, count)) {
+    match count
+        .parse()
+        .map_err(Into::into)
+        .and_then(|count| run(bootstrap, topic, count, properties))
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bare-consumers: {error}");
@@ -32,17 +39,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(bootstrap: &str, topic: &str, count: usize) -> Result<(), Box<dyn Error>> {
+fn run(bootstrap: &str, topic: &str, count: usize, properties: &str) -> Result<(), Box<dyn Error>> {
+    let properties = Properties::parse(properties, Origin::Environment)?;
+    let settings = translate_consumer(&properties, &mut Report::new())?;
     let mut consumers = Vec::with_capacity(count);
     for number in 0..count {
         let group = format!("bare-{}-{number}", std::process::id());
-        let options = ConsumerOptions {
-            pairs: vec![("security.protocol".to_owned(), "plaintext".to_owned())],
-            bootstrap: bootstrap.to_owned(),
-            client_id: format!("consumer-{group}-1"),
-            group_id: group,
-            max_poll_interval_ms: 300_000,
-        };
+        let options = ConsumerOptions::new(&settings, bootstrap, &group).among(&settings, count);
         let consumer = Consumer::create(&options, Arc::new(|| {}))?;
         consumer.subscribe([topic].into_iter())?;
         consumers.push(consumer);
