@@ -8,6 +8,7 @@
 mod assign;
 mod close;
 mod commit;
+mod files;
 mod member;
 mod reconcile;
 mod stalls;
@@ -29,8 +30,6 @@ use crate::housekeeping::Chore;
 use crate::link::Nudges;
 use crate::plan::PlanOptions;
 use crate::shard::{Beat, Command};
-
-pub(crate) use reconcile::Refused;
 
 use member::Member;
 use starts::Starts;
@@ -127,7 +126,10 @@ pub(crate) struct Groups {
     members: HashMap<u64, Member>,
     by_uid: HashMap<Arc<str>, u64>,
     contract: Option<Arc<Contract>>,
-    refused: Vec<Refused>,
+    /// Egresses that do not run, and why.
+    refused: HashMap<Arc<str>, String>,
+    /// What the log has said of them since this contract came.
+    told: HashMap<Arc<str>, String>,
     starts: Starts,
     retry_at: Option<Instant>,
     next_id: u64,
@@ -160,7 +162,8 @@ pub(crate) fn start(
         members: HashMap::new(),
         by_uid: HashMap::new(),
         contract: None,
-        refused: Vec::new(),
+        refused: HashMap::new(),
+        told: HashMap::new(),
         starts: Starts::default(),
         retry_at: None,
         next_id: 0,
@@ -213,7 +216,7 @@ impl Groups {
             Word::Apply(contract) => {
                 if !self.draining {
                     self.contract = Some(contract);
-                    self.refused.clear();
+                    self.told.clear();
                     self.reconcile();
                 }
             }
@@ -262,7 +265,7 @@ impl Groups {
         }
         self.show(now);
         let moves =
-            self.starts.is_any_on_its_way() || self.members.values().any(Member::is_in_motion);
+            self.starts.on_their_way() > 0 || self.members.values().any(Member::is_in_motion);
         self.next_tick = if moves { now + TICK } else { self.next_look };
         if let Some(at) = self.retry_at {
             self.next_tick = self.next_tick.min(at);

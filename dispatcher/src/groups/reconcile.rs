@@ -10,6 +10,7 @@ use millrace_kafka::{Consumer, ConsumerOptions, ProducerOptions};
 use millrace_shard::politeness::start_politely;
 
 use super::assign::tell;
+use super::files::{self, NoFiles};
 use super::member::Member;
 use super::{Groups, RETRY, Word};
 use crate::kafka_numbers::Commits;
@@ -23,18 +24,13 @@ const POLL_RECORDS: u32 = 50;
 /// librdkafka's default is true, and so is Java's.
 const METRICS_PUSH: &str = "enable.metrics.push";
 
-/// An egress that does not run, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) uid: Arc<str>,
-    pub(crate) reason: String,
-}
-
 /// Why an egress cannot be started.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Files(#[from] NoFiles),
     #[error("the consumer properties file cannot be used: {0}")]
     Settings(String),
     #[error("the consumer cannot be made: {0}")]
@@ -49,7 +45,7 @@ impl Groups {
     /// Brings what runs in line with the contract in force.
     pub(super) fn reconcile(&mut self) {
         let Some(contract) = self.contract.clone() else { return };
-        let refused_before = std::mem::take(&mut self.refused);
+        self.refused.clear();
         self.starts.forget_waiting();
         // What follows an egress that is ending is decided anew.
         for member in self.members.values_mut() {
@@ -61,12 +57,6 @@ impl Groups {
         let steps = egresses(running.map(|member| &member.wanted), &contract);
         for step in steps {
             self.take(step);
-        }
-        for refused in &self.refused {
-            if !refused_before.contains(refused) {
-                tracing::error!(egress.uid = %refused.uid, error = refused.reason,
-                    "An egress of the contract does not run; it is tried again every five seconds.");
-            }
         }
         if !self.refused.is_empty() {
             self.retry_at = Some(Instant::now() + RETRY);
@@ -141,12 +131,20 @@ impl Groups {
         }
     }
 
+    /// Notes why an egress does not run, and says it once in the log.
     fn refuse(&mut self, uid: &Arc<str>, error: &dyn std::error::Error) {
-        self.refused.push(Refused { uid: uid.clone(), reason: error.to_string() });
+        let reason = error.to_string();
+        if self.told.get(uid) != Some(&reason) {
+            tracing::error!(egress.uid = %uid, error = reason,
+                "An egress of the contract does not run; it is tried again every five seconds.");
+            self.told.insert(uid.clone(), reason.clone());
+        }
+        self.refused.insert(uid.clone(), reason);
     }
 
     fn try_start(&mut self, wanted: &Wanted) -> Result<(), StartError> {
         let plan = Arc::new(Plan::build(wanted, &self.settings.plan)?);
+        files::room(self.starts.on_their_way())?;
         let settings = self.settings.consumer.as_ref();
         let settings = settings.map_err(|reason| StartError::Settings(reason.clone()))?;
         let batch = settings.max_poll_records.unwrap_or(POLL_RECORDS);
@@ -168,6 +166,7 @@ impl Groups {
         let seat = Arc::new(EgressSeat::new(id, owner, batch, seats, &plan));
         let now = Instant::now();
         let meters = self.numbers.egress(&seat.owner, &plan.label);
+        self.told.remove(&plan.uid);
         self.by_uid.insert(plan.uid.clone(), id);
         self.starts.begin(id, plan.bootstrap.clone(), now);
         tracing::info!(consumerGroup = %plan.group, trigger = %plan.name(),

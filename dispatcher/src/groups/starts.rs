@@ -97,9 +97,9 @@ impl Starts {
         self.waiting.clear();
     }
 
-    /// Whether somebody is to be looked after.
-    pub(super) fn is_any_on_its_way(&self) -> bool {
-        !self.on_their_way.is_empty()
+    /// How many are to be looked after.
+    pub(super) fn on_their_way(&self) -> usize {
+        self.on_their_way.len()
     }
 
     /// How many wait.

@@ -24,6 +24,8 @@ const KIB_A_CONNECTION_MAX: f64 = 16.0;
 const PATIENCE: Duration = Duration::from_secs(400);
 /// Of the bare ones; as many as egresses in the short form, as an allocator's slack is shared by all.
 const BARE: usize = 200;
+/// With one broker, and what the dispatcher keeps free.
+const FILES_AN_EGRESS: u64 = 9;
 /// Goal P7: what an egress may take beside its Kafka client. Seen are 12 to 26, and twenty more by chance.
 const KIB_AN_EGRESS_MAX: f64 = 50.0;
 
@@ -102,6 +104,10 @@ fn goal_p7_a_contract_of_many_egresses() {
         if variant.available() { variant } else { Variant { driver: Driver::Epoll, ..variant } };
     let broker = Broker::start(BrokerKind::Embedded);
     let count = run.either(200, 5_000);
+    if !files::room_for(count * FILES_AN_EGRESS) {
+        return;
+    }
+    let count = count as usize;
     let bare = bare_consumer_kib(&broker);
     // One trigger takes about 570 bytes, so the long form is a contract of nearly 3 MB.
     let filters = json!([
@@ -202,4 +208,55 @@ fn goal_p7_a_contract_of_many_egresses() {
     );
     let own = each - bare;
     assert!(own <= KIB_AN_EGRESS_MAX, "{own:.0} KiB an egress beside the Kafka client");
+}
+
+/// What there is no room for does not run and says so; what runs goes on, and a contract with less of it is followed.
+#[test]
+fn goal_p7_more_egresses_than_files() {
+    const FILES: u32 = 600;
+    const EGRESSES: usize = 80;
+    let broker = Broker::start(BrokerKind::Embedded);
+    let variant = Variant { driver: Driver::Epoll, broker: BrokerKind::Embedded };
+    let stage = Stage::prepare_on(&broker, variant, Kind::Broker)
+        .setup(|setup| setup.few_files(FILES))
+        .with("p7-files", |plan| {
+            (1..EGRESSES).fold(plan, |plan, number| plan.and(&number.to_string(), |egress| egress))
+        })
+        .start();
+    let case = stage.case("p7-files");
+    let gauge = |name: &str, labels: &[(&str, &str)]| stage.dispatcher.scrape().sum(name, labels);
+    let in_state = |state| gauge("millrace_dispatcher_egresses", &[("state", state)]) as usize;
+    let running = until("the limit to be reached", PATIENCE, || {
+        let (running, refused) = (in_state("running"), in_state("refused"));
+        let joined = gauge("millrace_dispatcher_partitions", &[]) as usize;
+        (running + refused == EGRESSES && joined == running).then_some(running)
+    });
+    assert!((5..EGRESSES).contains(&running), "{running} of {EGRESSES} run");
+
+    case.send(&[NewRecord::event("1")]);
+    let (run, wait): (Vec<_>, Vec<_>) = until("those that run to deliver", PATIENCE, || {
+        let (run, wait): (Vec<_>, Vec<_>) =
+            case.plan.egresses.iter().partition(|egress| case.subscriber_of(egress).count() > 0);
+        (run.len() >= running).then_some((run, wait))
+    });
+    println!("p7: of {EGRESSES} egresses {} have room in {FILES} files", run.len());
+    let told = |uid: &str| {
+        let logs = stage.dispatcher.logs();
+        let fits = |line: &&serde_json::Value| {
+            let why = line["error"].as_str().unwrap_or_default();
+            line["egress.uid"] == uid && why.contains("the limit of open files (600, ulimit -n)")
+        };
+        logs.iter().filter(fits).count()
+    };
+    wait.iter().for_each(|egress| assert_eq!(told(egress.uid()), 1, "{}", egress.uid()));
+
+    let few: Vec<_> = wait.iter().take(5).collect();
+    let kept: Vec<_> = few.iter().map(|egress| egress.json.clone()).collect();
+    let contract = stage.contract.next().edit(case.plan.to_resource().uid(), |resource| {
+        resource.put("/egresses", kept);
+    });
+    stage.dispatcher.swap_contract(contract.to_bytes());
+    until("those that waited to deliver", PATIENCE, || {
+        few.iter().all(|egress| case.subscriber_of(egress).count() == 1).then_some(())
+    });
 }
