@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(400);
 const BARE: usize = 200;
 /// With one broker, and what the dispatcher keeps free.
 const FILES_AN_EGRESS: u64 = 9;
-/// Goal P7: what an egress may take beside its Kafka client. Seen are 12 to 26, and twenty more by chance.
+/// Goal P7: what an egress may take beside its Kafka client. Seen are 12 to 25.
 const KIB_AN_EGRESS_MAX: f64 = 50.0;
 
 drivers! {
