@@ -1,8 +1,8 @@
 //! So many members of consumer groups and nothing else, to see what the Kafka client alone takes of the machine.
 //!
-//! Their settings are a consumer file's, given as text, as are the dispatcher's; they allocate as our programs do, so that what those take beyond them is
-//! theirs, and not the settings' or the allocator's. Prints `ready` once each has its partitions, then goes on until it is
-//! killed.
+//! Their settings are a consumer file's, given as text, as are the dispatcher's; they allocate as our programs do, so
+//! that what those take beyond them is theirs, and not the settings' or the allocator's. Prints `ready` once each has its
+//! partitions, then goes on until it is killed.
 #![forbid(unsafe_code)]
 
 use std::env;

@@ -19,8 +19,9 @@ const DELAY_MS: u64 = 250;
 const EVENTS: usize = 5;
 /// Timers count in milliseconds of a coarse clock, 10 ms a step.
 const EARLY_MS_MAX: u64 = 15;
-/// What retries of all egresses together may take beside what they take when idle.
-const RSS_GROWTH_KIB_MAX: u64 = 64 << 10;
+/// What retries of all egresses together may take beside what they take when idle, in the short form and in the long
+/// one, where it is the goal's: 5,000 events on their way, each with a connection of its own.
+const RSS_GROWTH_KIB_MAX: [u64; 2] = [32 << 10, 128 << 10];
 const PATIENCE: Duration = Duration::from_secs(240);
 
 drivers! {
@@ -94,6 +95,7 @@ drivers! {
             100.0 * cpu / took.as_secs_f64(), 100.0 * idle_share, idle_kib / 1024, peak_kib / 1024
         );
         let grown = peak_kib.saturating_sub(idle_kib);
-        assert!(grown <= RSS_GROWTH_KIB_MAX, "retries take {grown} KiB");
+        let [short, long] = RSS_GROWTH_KIB_MAX;
+        assert!(grown <= run.either(short, long), "retries take {grown} KiB");
     }
 }
