@@ -13,6 +13,10 @@ use super::record;
 use crate::clock::{self, MILLISECOND};
 use crate::latency::Latency;
 
+/// Records of a batch in a topic that is filled to be consumed: about as many as a busy receiver writes, which are 51.
+/// Kafka hands out whole batches, so that larger ones would be a load of their own.
+const BATCH_RECORDS: u64 = 64;
+
 /// What is produced.
 #[derive(Clone, Debug)]
 pub(crate) struct ProducePlan {
@@ -156,7 +160,9 @@ pub(crate) fn fill_with(
 ) -> Result<(), Box<dyn Error>> {
     let (_ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
-    let producer = Producer::create(&record::producer_options(bootstrap)?, theirs.as_fd())?;
+    let mut options = record::producer_options(bootstrap)?;
+    options.pairs.push(("batch.num.messages".to_owned(), BATCH_RECORDS.to_string()));
+    let producer = Producer::create(&options, theirs.as_fd())?;
     let handle = producer.topic(topic)?;
     let give_up = Instant::now() + Duration::from_secs(60);
     let (mut done, mut failed) = (0_u64, None);
@@ -165,7 +171,7 @@ pub(crate) fn fill_with(
         // Only once the partitions are known are records spread over them.
         let ahead = if done == 0 { 1 } else { 2_000 };
         while sent < records && sent - done < ahead {
-            if sent.is_multiple_of(64) {
+            if sent.is_multiple_of(BATCH_RECORDS) {
                 handle.rotate();
             }
             let (key, headers) = describe(sent);
