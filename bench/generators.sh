@@ -2,10 +2,11 @@
 # `bench load` against wrk and h2load on the same target: the rates of the three should lie within 10 % of each
 # other, or one of them measures itself.
 #
-#   bench/generators.sh [connections] [seconds] [rounds]
+#   bench/generators.sh [connections] [seconds] [rounds] [delay]
 #
-# The target, a server that answers 202 without looking, is bound to core 0, the generators take turns on core 1,
-# forward and backward. Prints medians of the rates and of each generator's own CPU time per request, and the
+# The target, a server that answers 202 after `delay` (2ms), is bound to core 0, the generators take turns on core 1,
+# forward and backward. With `delay` 0 the target, which then does not even look, is no slower than the generators, and
+# the rates tell which of them needs least CPU. Prints medians of the rates and of each generator's own CPU time per request, and the
 # ratios. Worth something on a quiet machine only. Needs wrk, h2load (nghttp2) and a release build:
 #   cargo build --release -p millrace-bench
 set -euo pipefail
@@ -13,13 +14,18 @@ cd "$(dirname "$0")/.."
 connections=${1:-64}
 seconds=${2:-3}
 rounds=${3:-6}
+delay=${4:-2ms}
 bench=${CARGO_TARGET_DIR:-target}/release/bench
 work=$(mktemp -d)
 trap 'kill "${target:-}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 . bench/within.sh
 
 port=$((20000 + RANDOM % 12000)) # below those that outgoing connections take
-taskset -c 0 "$bench" part serve --port "$port" > /dev/null &
+if [ "$delay" = 0 ]; then
+  taskset -c 0 "$bench" part serve --port "$port" > /dev/null &
+else
+  "$bench" sink --listen "127.0.0.1:$port" --delay "$delay" --cpus 0 > /dev/null 2>&1 &
+fi
 target=$!
 url=http://127.0.0.1:$port/
 within 30 curl -fs -o /dev/null "$url"
