@@ -4,8 +4,9 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use millrace_bench::sink::{Behaviour, Sink, SinkPlan};
+use millrace_bench::sink::{Behaviour, Delay, Sink, SinkPlan};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +38,28 @@ fn help_explains_every_subcommand_and_hides_the_parts() {
         assert!(own.contains("Examples:") && own.contains("--json"), "{own}");
     }
     assert!(!help.contains("\n  part "), "{help}");
+}
+
+/// What was due is kept when it is answered after the measured time, and not when it is never sent.
+#[test]
+fn late_answers_are_kept_and_unsent_requests_are_not() {
+    let delay = Delay::Fixed(Duration::from_millis(400));
+    let plan =
+        SinkPlan { behaviour: Behaviour { delay, ..Behaviour::default() }, ..SinkPlan::default() };
+    let sink = Sink::start("127.0.0.1:0".parse().unwrap(), plan).unwrap();
+    let (url, folder) = (format!("http://{}/in", sink.address()), TempDir::new().unwrap());
+    for (connections, kept_up) in [("64", true), ("1", false)] {
+        let out = folder.path().join(connections);
+        let mut arguments = vec!["load", &url, "--rate", "20", "-d", "1s", "-w", "0", "--unbound"];
+        arguments.extend(["-c", connections, "--json", out.to_str().unwrap()]);
+        let said = text(&bench(&arguments));
+        let figures = &json(&out)["figures"];
+        let of = |name: &str| figures[name].as_u64().unwrap();
+        assert_eq!(of("planned_requests"), 20, "{said}");
+        assert!(of("accepted_requests") < 20, "answers take as long as eight requests: {said}");
+        assert_eq!(of("kept_requests") == 20, kept_up, "{said}");
+        assert_eq!(!said.contains("did not keep up"), kept_up, "{said}");
+    }
 }
 
 #[test]
@@ -240,9 +263,9 @@ fn floor_measures_its_parts_and_pairs_them() {
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let figures = &json(&out)["figures"];
-    for part in ["F1", "F2", "F3", "F4", "F5", "NR", "ND", "R", "D", "DO"] {
+    for part in ["F1", "F1M", "F2", "F3", "F4", "F5", "NR", "ND", "R", "D", "DO"] {
         let turn = &figures["parts"][part][0];
         assert!(turn["events"].as_u64() > Some(0) && turn["failed"] == 0, "{part}: {turn}\n{said}");
     }
-    assert_eq!(figures["ratios"].as_object().unwrap().len(), 6, "{said}");
+    assert_eq!(figures["ratios"].as_object().unwrap().len(), 7, "{said}");
 }

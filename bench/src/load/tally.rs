@@ -23,6 +23,8 @@ pub struct Tally {
     pub accepted: u64,
     /// Events in these.
     pub events: u64,
+    /// Of the planned requests those that were answered 2xx, be it after the measured time.
+    pub kept: u64,
     /// Answers by status, within the time.
     pub statuses: BTreeMap<u16, u64>,
     pub faults: BTreeMap<Fault, u64>,
@@ -100,6 +102,7 @@ impl Tally {
         self.planned += other.planned;
         self.accepted += other.accepted;
         self.events += other.events;
+        self.kept += other.kept;
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }

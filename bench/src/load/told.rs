@@ -15,7 +15,10 @@ pub struct LoadFigures {
     pub events_per_s: f64,
     pub requests_per_s: f64,
     pub planned_requests: u64,
+    /// Within the measured time.
     pub accepted_requests: u64,
+    /// Of those that were due in the measured time, be it later.
+    pub kept_requests: u64,
     pub failed_requests: u64,
     pub latency: Summary,
     /// The sender's own delay; open loop only.
@@ -35,6 +38,7 @@ impl LoadFigures {
             requests_per_s: tally.accepted as f64 / outcome.seconds,
             planned_requests: tally.planned,
             accepted_requests: tally.accepted,
+            kept_requests: tally.kept,
             failed_requests: tally.failed(),
             latency: tally.latency.summary(),
             lateness: plan.rate.map(|_| tally.lateness.summary()),
@@ -44,12 +48,12 @@ impl LoadFigures {
         }
     }
 
-    /// The share of what was due that was answered 2xx in the measured time.
+    /// The share of what was due in the measured time that was answered 2xx, be it later: how late, the latencies tell.
     pub fn kept_up(&self) -> f64 {
         if self.planned_requests == 0 {
             return 0.0;
         }
-        self.accepted_requests as f64 / self.planned_requests as f64
+        self.kept_requests as f64 / self.planned_requests as f64
     }
 }
 
@@ -129,7 +133,7 @@ fn notes(plan: &Plan, outcome: &Outcome, figures: &LoadFigures) -> Vec<String> {
     let tally = &outcome.tally;
     if plan.rate.is_some() && figures.kept_up() < 0.99 {
         notes.push(format!(
-            "The target did not keep up: {:.1} % of the requests that were due were accepted in time ({} were never \
+            "The target did not keep up: {:.1} % of the requests that were due were accepted ({} were never \
              sent for want of a free connection). The latencies are lower bounds.",
             figures.kept_up() * 100.0,
             grouped(tally.never_sent())

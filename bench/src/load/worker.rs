@@ -70,6 +70,17 @@ pub(crate) struct Worker {
     last_status: (u16, u64),
     measured_from: u64,
     end_ns: u64,
+    /// After the end, what was due before it is looked for once more.
+    last_look: LastLook,
+}
+
+/// Whether the last look has been taken. A sender that was not given its CPU shortly before the end would else leave
+/// requests unsent for which there were connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastLook {
+    ToCome,
+    Now,
+    Over,
 }
 
 impl Worker {
@@ -108,6 +119,7 @@ impl Worker {
             last_status: (0, 0),
             measured_from: 0,
             end_ns: 0,
+            last_look: LastLook::ToCome,
             plan,
         };
         worker.tally.owed.begin(run);
@@ -139,6 +151,11 @@ impl Worker {
         let mut chores_at = begin_ns;
         loop {
             let now = clock::now_ns();
+            if now >= self.end_ns && self.last_look == LastLook::ToCome {
+                self.last_look = LastLook::Now;
+                self.send_due(now)?;
+                self.last_look = LastLook::Over;
+            }
             if now >= give_up || (now >= self.end_ns && self.busy == 0) {
                 break;
             }
@@ -200,15 +217,16 @@ impl Worker {
         Ok(())
     }
 
-    /// The planned time of the next request, if one is due. Nothing is sent after the end: what waits
-    /// for a connection then is accounted for as never sent.
+    /// The planned time of the next request, if one is due. What waits for a connection at the end is accounted for as
+    /// never sent.
     fn take_due(&mut self, now: u64) -> Option<u64> {
-        if now >= self.end_ns {
-            return None;
-        }
+        let over = now >= self.end_ns;
         match &mut self.schedule {
-            Some(schedule) => schedule.take_due(now, self.end_ns),
-            None => Some(now),
+            Some(schedule) if !over || self.last_look == LastLook::Now => {
+                schedule.take_due(now, self.end_ns)
+            }
+            None if !over => Some(now),
+            _ => None,
         }
     }
 

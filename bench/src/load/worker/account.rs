@@ -25,6 +25,7 @@ impl Worker {
         let waited = now.saturating_sub(request.planned_ns);
         if self.is_measured(request.planned_ns) && accepted {
             self.tally.latency.record(waited);
+            self.tally.kept += 1;
         }
         // Throughput is what was answered in the measured time, whenever it was sent.
         if self.is_measured(now) {
