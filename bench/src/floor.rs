@@ -135,11 +135,12 @@ impl Part {
 /// # Errors
 /// When a part cannot be measured, or a result not be written.
 pub fn run(arguments: &FloorArguments) -> Result<(), Box<dyn Error>> {
-    let parts = if arguments.parts.is_empty() {
-        Part::value_variants().to_vec()
-    } else {
-        arguments.parts.clone()
-    };
+    let (mut parts, mut left_out) = (arguments.parts.clone(), None);
+    if parts.is_empty() {
+        left_out = multishot::refused();
+        parts = Part::value_variants().to_vec();
+        parts.retain(|part| left_out.is_none() || *part != Part::F1m);
+    }
     let mut rig = Rig::start(arguments, &parts)?;
     let mut measured: BTreeMap<Part, Vec<PartFigures>> = BTreeMap::new();
     let mut progress = Progress::new();
@@ -160,7 +161,11 @@ pub fn run(arguments: &FloorArguments) -> Result<(), Box<dyn Error>> {
         }
     }
     drop(progress);
-    report(arguments, &measured).publish(&arguments.output)?;
+    let mut report = report(arguments, &measured);
+    report
+        .notes
+        .extend(left_out.map(|why| format!("F1M was left out: io_uring cannot be used: {why}")));
+    report.publish(&arguments.output)?;
     Ok(())
 }
 

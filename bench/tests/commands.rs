@@ -263,9 +263,16 @@ fn floor_measures_its_parts_and_pairs_them() {
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let figures = &json(&out)["figures"];
-    for part in ["F1", "F1M", "F2", "F3", "F4", "F5", "NR", "ND", "R", "D", "DO"] {
+    let mut parts = vec!["F1", "F1M", "F2", "F3", "F4", "F5", "NR", "ND", "R", "D", "DO"];
+    let mut ratios = 7;
+    if said.contains("F1M was left out") {
+        assert!(std::env::var_os("CI").is_none(), "nothing is skipped in CI: {said}");
+        eprintln!("SKIPPED: F1M, where io_uring is refused");
+        (parts, ratios) = (parts.into_iter().filter(|part| *part != "F1M").collect(), 6);
+    }
+    for part in parts {
         let turn = &figures["parts"][part][0];
         assert!(turn["events"].as_u64() > Some(0) && turn["failed"] == 0, "{part}: {turn}\n{said}");
     }
-    assert_eq!(figures["ratios"].as_object().unwrap().len(), 7, "{said}");
+    assert_eq!(figures["ratios"].as_object().unwrap().len(), ratios, "{said}");
 }

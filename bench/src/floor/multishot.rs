@@ -42,6 +42,20 @@ pub(super) fn serve(
     }
 }
 
+/// Why the kernel does not serve this way, if it does not.
+pub(super) fn refused() -> Option<io::Error> {
+    ring().and_then(|ring| Buffers::register(&ring)).err()
+}
+
+fn ring() -> io::Result<IoUring> {
+    IoUring::builder()
+        .setup_single_issuer()
+        .setup_coop_taskrun()
+        .setup_defer_taskrun()
+        .setup_cqsize(8 * ENTRIES)
+        .build(ENTRIES)
+}
+
 /// What a completion belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Of {
@@ -88,12 +102,7 @@ struct Server {
 impl Server {
     /// The listener must stay open while the server is in use; closed, its accept ends with an error.
     fn new(listener: &TcpListener) -> io::Result<Self> {
-        let ring = IoUring::builder()
-            .setup_single_issuer()
-            .setup_coop_taskrun()
-            .setup_defer_taskrun()
-            .setup_cqsize(8 * ENTRIES)
-            .build(ENTRIES)?;
+        let ring = ring()?;
         let buffers = Buffers::register(&ring)?;
         let mut server = Self {
             ring,
