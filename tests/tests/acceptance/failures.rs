@@ -102,11 +102,13 @@ matrix! {
         let broker = Broker::start(variant.broker);
         let rig = Rig::on(&broker, variant, |setup| {
             setup
+                .env("SHARDS", "1")
                 .producer("buffer.memory", "131072")
                 .producer("max.block.ms", "1000")
                 .producer("delivery.timeout.ms", "8000")
         });
-        // Learning where the topic is may take longer than `max.block.ms` here.
+        // Learning where the topic is may take longer than `max.block.ms` here; and a second shard, which has not
+        // learnt it, would give up after that time all that had found room.
         wait_for_status(&rig.receiver, "/ns/a", 202, SOON);
         broker.down();
         let outcomes: Vec<(u16, Duration)> = thread::scope(|scope| {
