@@ -88,8 +88,7 @@ impl<'s> Work<'s> {
                         turn as u64,
                     ];
                     let (answer, settles, delay) = outcome(seed.draw(&at));
-                    let now = Instant::now();
-                    model.attempt(&place, rules, request.offset(), now, now + delay, settles);
+                    model.attempt(&place, rules, request.offset(), delay, settles);
                     answer.after(delay)
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A partition of an egress, by the egress's name.
 pub(super) type Place = (String, i32);
@@ -51,10 +51,10 @@ impl Partition {
     }
 }
 
-impl Model {
-    /// A subscriber got a record at `now` and will answer at `due`; `settles` when that answer is its end.
-    pub(super) fn attempt(
-        &self,
+impl Seen {
+    /// See [`Model::attempt`].
+    fn attempt(
+        &mut self,
         place: &Place,
         rules: Rules,
         offset: i64,
@@ -62,11 +62,9 @@ impl Model {
         due: Instant,
         settles: bool,
     ) {
-        let mut guard = self.0.lock().unwrap();
-        let seen = &mut *guard;
-        seen.attempts += 1;
-        let deaths = seen.deaths;
-        let partition = seen.partitions.entry(place.clone()).or_default();
+        self.attempts += 1;
+        let deaths = self.deaths;
+        let partition = self.partitions.entry(place.clone()).or_default();
         let mut wrong = Vec::new();
         if offset < partition.committed {
             wrong.push(format!("{offset} comes after {} was committed", partition.committed));
@@ -97,14 +95,32 @@ impl Model {
         if settles {
             partition.settled.insert(offset, due);
         }
-        let of_egress = seen.partitions.iter().filter(|((name, _), _)| *name == place.0);
+        let of_egress = self.partitions.iter().filter(|((name, _), _)| *name == place.0);
         let under_way = of_egress
             .map(|(_, partition)| partition.under_way.values().filter(|due| **due > now).count());
         let under_way: usize = under_way.sum();
         if under_way > rules.under_way_max && !deaths {
             wrong.push(format!("{under_way} are under way at a time"));
         }
-        seen.wrong.extend(wrong.into_iter().map(|wrong| format!("{place:?}: {wrong}")));
+        self.wrong.extend(wrong.into_iter().map(|wrong| format!("{place:?}: {wrong}")));
+    }
+}
+
+impl Model {
+    /// A subscriber got a record and will answer after `delay`; `settles` when that answer is its end.
+    pub(super) fn attempt(
+        &self,
+        place: &Place,
+        rules: Rules,
+        offset: i64,
+        delay: Duration,
+        settles: bool,
+    ) {
+        let mut seen = self.0.lock().unwrap();
+        // Not before there is the lock: of an older time more would be under way than ever were at once, namely all
+        // that came and went on other partitions since.
+        let now = Instant::now();
+        seen.attempt(place, rules, offset, now, now + delay, settles);
     }
 
     /// The dead letter sink got a record and will take it at `due`.
@@ -159,9 +175,21 @@ impl Model {
 /// The model must be able to say no.
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    impl Model {
+        fn told(
+            &self,
+            place: &Place,
+            rules: Rules,
+            offset: i64,
+            now: Instant,
+            due: Instant,
+            settles: bool,
+        ) {
+            self.0.lock().unwrap().attempt(place, rules, offset, now, due, settles);
+        }
+    }
 
     const ORDERED: Rules = Rules { ordered: true, under_way_max: 2 };
     const UNORDERED: Rules = Rules { ordered: false, under_way_max: 2 };
@@ -177,9 +205,9 @@ mod tests {
     fn right_runs_are_right() {
         let found = wrong(|model, place, now| {
             let later = now + Duration::from_secs(1);
-            model.attempt(place, ORDERED, 0, now, later, false);
-            model.attempt(place, ORDERED, 0, later, later, true);
-            model.attempt(place, ORDERED, 1, later, later, true);
+            model.told(place, ORDERED, 0, now, later, false);
+            model.told(place, ORDERED, 0, later, later, true);
+            model.told(place, ORDERED, 1, later, later, true);
             model.committed(place, 1, later);
             model.committed(place, 2, later);
         });
@@ -192,30 +220,30 @@ mod tests {
         type Tell = fn(&Model, &Place, Instant, Instant);
         let table: [(&str, Tell); 7] = [
             ("comes beside", |model, place, now, later| {
-                model.attempt(place, ORDERED, 0, now, later, true);
-                model.attempt(place, ORDERED, 0, now, later, true);
+                model.told(place, ORDERED, 0, now, later, true);
+                model.told(place, ORDERED, 0, now, later, true);
             }),
             ("before 0 is settled", |model, place, now, _| {
-                model.attempt(place, ORDERED, 0, now, now, false);
-                model.attempt(place, ORDERED, 1, now, now, true);
+                model.told(place, ORDERED, 0, now, now, false);
+                model.told(place, ORDERED, 1, now, now, true);
             }),
             ("2 comes after Some(0)", |model, place, now, _| {
-                model.attempt(place, ORDERED, 0, now, now, true);
-                model.attempt(place, ORDERED, 2, now, now, true);
+                model.told(place, ORDERED, 0, now, now, true);
+                model.told(place, ORDERED, 2, now, now, true);
             }),
             ("nobody died", |model, place, now, _| {
-                model.attempt(place, UNORDERED, 0, now, now, true);
-                model.attempt(place, UNORDERED, 0, now, now, true);
+                model.told(place, UNORDERED, 0, now, now, true);
+                model.told(place, UNORDERED, 0, now, now, true);
             }),
             ("at a time", |model, place, now, later| {
-                (0..3).for_each(|offset| model.attempt(place, UNORDERED, offset, now, later, true));
+                (0..3).for_each(|offset| model.told(place, UNORDERED, offset, now, later, true));
             }),
             ("0 is open", |model, place, now, later| {
-                model.attempt(place, UNORDERED, 0, now, later, true);
+                model.told(place, UNORDERED, 0, now, later, true);
                 model.committed(place, 1, now);
             }),
             ("goes back", |model, place, now, _| {
-                model.attempt(place, UNORDERED, 0, now, now, true);
+                model.told(place, UNORDERED, 0, now, now, true);
                 model.committed(place, 1, now);
                 model.committed(place, 0, now);
             }),
