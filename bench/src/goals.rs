@@ -16,6 +16,7 @@ pub mod judge;
 mod memory;
 mod one;
 mod ordered;
+mod shards;
 mod start;
 
 use std::error::Error;
@@ -81,6 +82,7 @@ pub enum Row {
     Ordered,
     Start,
     Growth,
+    Shards,
     Memory,
     One,
     Half,
@@ -96,6 +98,7 @@ impl Row {
             Self::Ordered => "ordered",
             Self::Start => "start",
             Self::Growth => "growth",
+            Self::Shards => "shards",
             Self::Memory => "memory",
             Self::One => "one",
             Self::Half => "half",
@@ -111,6 +114,7 @@ impl Row {
             Self::Ordered => "dispatcher, ordered, 10 partitions, subscriber of 1 ms",
             Self::Start => "from the start until ready",
             Self::Growth => "with many routes and egresses",
+            Self::Shards => "receiver, two shards against one",
             Self::Memory => "peak memory",
             Self::One => "receiver, one event alone",
             Self::Half => "receiver, open loop at half of its maximum",
@@ -126,6 +130,7 @@ impl Row {
             Self::Ordered => ordered::run(arguments),
             Self::Start => start::run(arguments),
             Self::Growth => growth::run(arguments),
+            Self::Shards => shards::run(arguments),
             Self::Memory => memory::run(arguments),
             Self::One => one::run(arguments),
             Self::Half => half::run(arguments),
