@@ -116,7 +116,7 @@ fn beside(
 ) -> Result<Drained, Failure> {
     let idles = idle.get("egresses").and_then(Value::as_array).map_or(0, Vec::len) as u64;
     let cpus = &bed.arguments.cpus.0;
-    let product = Product::dispatcher_of(&[idle.clone()], cpus, &Changes::default())?;
+    let product = Product::dispatcher_of(std::slice::from_ref(idle), cpus, &Changes::default())?;
     let pid = product.program.pid();
     let mut before = until_count(&count, idles).map(|_| idles)?;
     let mut drained = Drained { events: 0, seconds: 0.0, cpu_us: 0.0 };
