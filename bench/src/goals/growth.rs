@@ -127,9 +127,10 @@ fn beside(
         let used = egresses("2", &bed.bootstrap(), BACKLOG, vec![used]);
         product.change(generation, &[idle.clone(), used])?;
         until_count(&count, before + records / 10)?;
-        let (first, used, began) = (count(), usage::threads_ns(pid)?, clock::now_ns());
+        // Of the process, not of its threads: those of the egress before may end meanwhile.
+        let (first, used, began) = (count(), usage::cpu_of(pid)?, clock::now_ns());
         until_count(&count, before + records * 8 / 10)?;
-        drained.cpu_us += usage::threads_ns(pid)?.saturating_sub(used) as f64 / 1e3;
+        drained.cpu_us += (usage::cpu_of(pid)? - used).total_us();
         drained.seconds += (clock::now_ns() - began) as f64 / 1e9;
         drained.events += count() - first;
         before += records;
