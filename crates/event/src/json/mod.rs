@@ -3,12 +3,17 @@
 //! One strict pass over the received bytes tells where each member begins and ends, so that
 //! `data` is forwarded as it was sent (receiver.md W25) and no tree is built.
 
+mod blocks;
+mod bytes;
+mod carry;
+mod open;
 mod scan;
 mod text;
 
 pub(crate) use scan::{Scanner, Syntax};
 pub(crate) use text::{compact, escape, unescape};
 
+use open::Open;
 use std::ops::Range;
 
 /// Containers within containers that are accepted (receiver.md 3.4).

@@ -5,7 +5,9 @@
 
 use wide::u8x16;
 
-use super::{Kind, NESTING_MAX, Value};
+use super::blocks::container;
+use super::bytes::BLOCK;
+use super::{Kind, NESTING_MAX, Open, Value};
 
 /// Where and why the text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,8 @@ impl<'a> Scanner<'a> {
     pub(crate) fn value(&mut self) -> Result<Value, Syntax> {
         let start = self.at;
         let kind = match self.peek() {
-            Some(b'{') => self.containers().map(|()| Kind::Object)?,
-            Some(b'[') => self.containers().map(|()| Kind::Array)?,
+            Some(b'{') => self.container().map(|()| Kind::Object)?,
+            Some(b'[') => self.container().map(|()| Kind::Array)?,
             _ => self.scalar()?,
         };
         Ok(Value { kind, span: start..self.at })
@@ -90,15 +92,28 @@ impl<'a> Scanner<'a> {
         next
     }
 
-    /// A container and all in it. A stack of bits instead of recursion: hostile nesting must
+    /// A container and all in it: in blocks if they pass it, else token by token, for what is wrong.
+    fn container(&mut self) -> Result<(), Syntax> {
+        let rest = self.rest();
+        // Below that it makes no difference.
+        if rest.len() > 2 * BLOCK
+            && let Some(length) = container(rest, self.nesting_max)
+        {
+            self.at += length;
+            return Ok(());
+        }
+        self.containers()
+    }
+
+    /// A container token by token. A stack of bits instead of recursion: hostile nesting must
     /// not cost stack.
-    fn containers(&mut self) -> Result<(), Syntax> {
+    pub(super) fn containers(&mut self) -> Result<(), Syntax> {
         let mut open = Open::default();
         loop {
             match self.peek() {
                 Some(bracket @ (b'{' | b'[')) => {
                     let is_object = bracket == b'{';
-                    if open.depth >= self.nesting_max {
+                    if open.depth() >= self.nesting_max {
                         return Err(self.error("containers are nested too deep"));
                     }
                     open.push(is_object);
@@ -126,19 +141,19 @@ impl<'a> Scanner<'a> {
     /// Closes what ends here. Whether another value follows.
     #[inline(always)]
     fn after_value(&mut self, open: &mut Open) -> Result<bool, Syntax> {
-        while open.depth > 0 {
+        while open.depth() > 0 {
             self.skip_blanks();
             match self.peek() {
                 Some(b',') => {
                     self.at += 1;
                     self.skip_blanks();
-                    if open.in_object {
+                    if open.in_object() {
                         self.key()?;
                     }
                     return Ok(true);
                 }
-                Some(b'}') if open.in_object => {}
-                Some(b']') if !open.in_object => {}
+                Some(b'}') if open.in_object() => {}
+                Some(b']') if !open.in_object() => {}
                 _ => return Err(self.error("expected a comma or a closing bracket")),
             }
             self.at += 1;
@@ -266,39 +281,6 @@ impl<'a> Scanner<'a> {
 
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
-    }
-}
-
-/// Which containers are open: one bit each, set for an object.
-struct Open {
-    /// All around the innermost.
-    outer: [u64; NESTING_MAX.div_ceil(64) + 1],
-    in_object: bool,
-    depth: usize,
-}
-
-impl Default for Open {
-    fn default() -> Self {
-        Self { outer: [0; NESTING_MAX.div_ceil(64) + 1], in_object: false, depth: 0 }
-    }
-}
-
-impl Open {
-    #[inline(always)]
-    fn push(&mut self, is_object: bool) {
-        if let Some(word) = self.outer.get_mut(self.depth / 64) {
-            let place = self.depth % 64;
-            *word = *word & !(1 << place) | u64::from(self.in_object) << place;
-            self.depth += 1;
-            self.in_object = is_object;
-        }
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
-        self.in_object =
-            self.outer.get(self.depth / 64).is_some_and(|word| word >> (self.depth % 64) & 1 == 1);
     }
 }
 
