@@ -5,6 +5,7 @@
 //! subscribers share the others.
 
 mod bed;
+mod conditions;
 mod dead;
 mod exchange;
 mod filter;
@@ -88,6 +89,7 @@ pub enum Row {
     Half,
     Dead,
     Fresh,
+    Conditions,
 }
 
 impl Row {
@@ -104,6 +106,7 @@ impl Row {
             Self::Half => "half",
             Self::Dead => "dead",
             Self::Fresh => "fresh",
+            Self::Conditions => "conditions",
         }
     }
 
@@ -120,6 +123,7 @@ impl Row {
             Self::Half => "receiver, open loop at half of its maximum",
             Self::Dead => "dispatcher, one dead subscriber among 20",
             Self::Fresh => "dispatcher, idle, ordered: from a record to its request",
+            Self::Conditions => "receiver against the floor: time to Kafka, keys, connections",
         }
     }
 
@@ -136,6 +140,7 @@ impl Row {
             Self::Half => half::run(arguments),
             Self::Dead => dead::run(arguments),
             Self::Fresh => fresh::run(arguments),
+            Self::Conditions => conditions::run(arguments),
         }
     }
 }

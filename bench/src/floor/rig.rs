@@ -30,7 +30,7 @@ pub(crate) const PARTITION_BYTES: u64 = 4 << 20;
 /// What a record takes beside its data.
 pub(crate) const RECORD_OVERHEAD: u64 = 300;
 
-pub(super) struct Rig {
+pub(crate) struct Rig {
     cluster: MockCluster,
     arguments: FloorArguments,
     /// The fixed server for F4, F5 and the dispatchers.
@@ -100,7 +100,8 @@ fn listening(
 }
 
 impl Rig {
-    pub(super) fn start(
+    /// Starts Kafka and the fixed server, and fills the topics that the parts read.
+    pub(crate) fn start(
         arguments: &FloorArguments,
         parts: &[Part],
     ) -> Result<Self, Box<dyn Error>> {
@@ -129,7 +130,13 @@ impl Rig {
         Ok(rig)
     }
 
-    pub(super) fn measure(&mut self, part: Part) -> Result<PartFigures, Box<dyn Error>> {
+    /// What is measured from now on has so many connections and keys.
+    pub(crate) fn change(&mut self, connections: u32, keys: u32) {
+        self.arguments.connections = connections;
+        self.arguments.keys = keys;
+    }
+
+    pub(crate) fn measure(&mut self, part: Part) -> Result<PartFigures, Box<dyn Error>> {
         match part {
             Part::F1 | Part::F1m | Part::Nr | Part::R => self.under_load(part),
             Part::F2 => self.produce(),
