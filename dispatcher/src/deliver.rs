@@ -27,7 +27,7 @@ static LOST: KeyedLimit = KeyedLimit::new();
 /// Of a failed answer so much is kept for `knativeerrordata`.
 const ERROR_BODY_BYTES: usize = Failure::BODY_BYTES_MAX;
 
-/// What is known of a delivery while it is under way.
+/// What is known of a delivery while it is under way. What few need is boxed, as there are many of these.
 struct Delivery<'a> {
     lane: &'a Lane,
     edition: &'a Edition,
@@ -37,11 +37,11 @@ struct Delivery<'a> {
     /// The request to the subscriber.
     event: Outgoing,
     /// The request to the dead letter sink, once it is needed.
-    dead: Option<Outgoing>,
+    dead: Option<Box<Outgoing>>,
     /// The event of an answer, once there is one.
-    reply: Option<ReplyEvent>,
+    reply: Option<Box<ReplyEvent>>,
     /// Why the subscriber's side failed last.
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
     /// The last answer of the subscriber.
     status: Option<u16>,
     /// What failed last, for the log.
@@ -165,9 +165,9 @@ impl Delivery<'_> {
         if self.dead.is_none() {
             let destination = &edition.plan.destination;
             let none = || Failure::without_response(destination);
-            let failure = self.failure.take().unwrap_or_else(none);
+            let failure = self.failure.take().map_or_else(none, |failure| *failure);
             match outgoing::prepare(self.lane, edition, self.message, Some(&failure)) {
-                Prepared::Send(event, _) => self.dead = Some(event),
+                Prepared::Send(event, _) => self.dead = Some(Box::new(event)),
                 // It was an event a moment ago, and it is the same record.
                 Prepared::Filtered(_) | Prepared::Invalid(_) => return Outcome::Hopeless,
             }
@@ -211,9 +211,9 @@ impl Delivery<'_> {
         }
         let shard = &self.lane.shard;
         match replies::read(&edition.plan.reply, &response, &mut shard.scratch.borrow_mut()) {
-            Ok(reply) => self.reply = reply,
+            Ok(reply) => self.reply = reply.map(Box::new),
             Err(error) => {
-                self.failure = Some(Failure::without_response(destination));
+                self.failure = Some(Box::new(Failure::without_response(destination)));
                 self.trouble = format!(
                     "it answered {} with something that is no event: {error}; \
                     a successful answer must be empty or an event",
@@ -229,7 +229,7 @@ impl Delivery<'_> {
     async fn forward_reply(&mut self) -> Outcome {
         let edition = self.edition;
         let Some(reply) = &self.reply else { return Outcome::Hopeless };
-        match reply {
+        match &**reply {
             ReplyEvent::Request(event) => {
                 let Some(pool) = &edition.reply else { return Outcome::Hopeless };
                 match self.post(pool, Whom::Reply, event, &[]).await {
@@ -262,7 +262,7 @@ impl Delivery<'_> {
     }
 
     fn failed(&mut self, trouble: String) {
-        self.failure = Some(Failure::without_response(&self.edition.plan.destination));
+        self.failure = Some(Box::new(Failure::without_response(&self.edition.plan.destination)));
         self.trouble = trouble;
     }
 
@@ -275,12 +275,12 @@ impl Delivery<'_> {
     }
 
     fn refused(&mut self, response: &Response) -> Outcome {
-        self.failure = Some(Failure::with_response(
+        self.failure = Some(Box::new(Failure::with_response(
             &self.edition.plan.destination,
             response.status(),
             response.body(),
             response.headers(),
-        ));
+        )));
         self.trouble = format!("it answered {}", response.status());
         let asked = response.header("retry-after");
         let retry_after_ms = asked.and_then(|value| retry_after_ms(value, epoch_ms()));

@@ -343,7 +343,8 @@ impl Lane {
             return false;
         }
         if !wait.is_zero() {
-            either(sleep(wait), self.abandoned.notified()).await;
+            // Boxed, as a delivery's task would else be half of it, and few wait.
+            Box::pin(either(sleep(wait), self.abandoned.notified())).await;
         }
         !self.is_abandoned()
     }

@@ -43,7 +43,6 @@ pub(crate) struct Times {
 /// What an exchange came to.
 pub(crate) struct Outcome {
     pub(crate) result: Result<Answer, Failure>,
-    pub(crate) spare: Spare,
     /// Whether any byte of an answer arrived.
     pub(crate) begun: bool,
 }
@@ -59,11 +58,11 @@ pub(crate) struct Answer {
 /// Sends the request and reads the answer.
 pub(crate) async fn exchange(
     connection: &mut Connection,
-    spare: Spare,
-    pieces: Pieces<'_>,
+    spare: &mut Spare,
+    pieces: &Pieces<'_>,
     keep: Keep,
     limits: &Limits,
-    times: Times,
+    times: &Times,
 ) -> Outcome {
     let (stream, guard) = connection.split();
     let mut exchange = Exchange {
@@ -84,15 +83,15 @@ pub(crate) async fn exchange(
         // A deadline may have passed just after the last byte had come.
         answer.reusable &= guard.expired().is_none();
     }
-    Outcome { result, spare: exchange.spare, begun: exchange.begun }
+    Outcome { result, begun: exchange.begun }
 }
 
 struct Exchange<'c> {
     stream: &'c mut TcpStream,
     guard: &'c Guard<Deadline>,
     limits: &'c Limits,
-    times: Times,
-    spare: Spare,
+    times: &'c Times,
+    spare: &'c mut Spare,
     interim: u32,
     /// Where the final head ends, once it is read.
     head_end: Option<usize>,
@@ -108,7 +107,7 @@ enum Sent {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, pieces: Pieces<'_>, keep: Keep) -> Result<Answer, Failure> {
+    async fn run(&mut self, pieces: &Pieces<'_>, keep: Keep) -> Result<Answer, Failure> {
         let mut gone = None;
         let sent = match self.send(pieces).await {
             Ok(sent) => sent,
@@ -130,14 +129,15 @@ impl Exchange<'_> {
     }
 
     /// Sends all pieces, unless the final head of the answer comes before they are gone.
-    async fn send(&mut self, pieces: Pieces<'_>) -> Result<Sent, Failure> {
+    async fn send(&mut self, pieces: &Pieces<'_>) -> Result<Sent, Failure> {
         let total = pieces.iter().map(|piece| piece.len()).fold(0, usize::saturating_add);
         let mut sent = 0;
         loop {
             match try_send(self.stream, &rest_of(pieces, sent)) {
                 Ok(count) => sent = sent.saturating_add(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.wait_to_send().await? == Ready::Read {
+                    // Boxed, as a socket without room is rare.
+                    if Box::pin(self.wait_to_send()).await? == Ready::Read {
                         self.read_some(Stage::Sending).await?;
                         if self.parse_head()?.is_some() {
                             return Ok(Sent::Partly);
@@ -168,7 +168,7 @@ impl Exchange<'_> {
     }
 
     fn parse_head(&mut self) -> Result<Option<usize>, Failure> {
-        let Spare { head, buffer } = &mut self.spare;
+        let Spare { head, buffer } = &mut *self.spare;
         while self.head_end.is_none() && !buffer.is_empty() {
             match head.parse(buffer, self.limits)? {
                 None => return Ok(None),
@@ -299,7 +299,7 @@ impl Exchange<'_> {
 }
 
 /// The pieces without their first `sent` bytes.
-fn rest_of(pieces: Pieces<'_>, mut sent: usize) -> [IoSlice<'_>; 4] {
+fn rest_of<'r>(pieces: &Pieces<'r>, mut sent: usize) -> [IoSlice<'r>; 4] {
     pieces.map(|piece| {
         let skipped = sent.min(piece.len());
         sent = sent.saturating_sub(skipped);
@@ -317,7 +317,7 @@ mod tests {
         let whole = pieces.concat();
         for sent in 0..=whole.len() + 1 {
             let rest: Vec<u8> =
-                rest_of(pieces, sent).iter().flat_map(|piece| piece.to_vec()).collect();
+                rest_of(&pieces, sent).iter().flat_map(|piece| piece.to_vec()).collect();
             assert_eq!(rest, whole.get(sent..).unwrap_or_default(), "{sent}");
         }
     }

@@ -60,7 +60,7 @@ enum Address {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     until_ms: u64,
 }
 
@@ -156,7 +156,7 @@ impl Inner {
             [&self.prefix, request.headers, end.write(request.body), request.body.unwrap_or(b"")];
         if let Some(kept) = self.take_idle() {
             self.shared.note(|stats| stats.reused = stats.reused.saturating_add(1));
-            let outcome = self.exchange(kept, pieces, request.keep, times).await;
+            let outcome = self.exchange(kept, &pieces, request.keep, &times).await;
             match outcome {
                 Err((failure, begun)) if !begun && failure.is_disconnect() => {
                     self.shared.note(|stats| stats.resent = stats.resent.saturating_add(1));
@@ -164,23 +164,24 @@ impl Inner {
                 outcome => return outcome.map_err(|(failure, _)| failure),
             }
         }
-        let fresh = self.connect(times).await?;
-        self.exchange(fresh, pieces, request.keep, times).await.map_err(|(failure, _)| failure)
+        // Boxed, as it is rare.
+        let fresh = Box::pin(self.connect(&times)).await?;
+        self.exchange(fresh, &pieces, request.keep, &times).await.map_err(|(failure, _)| failure)
     }
 
     /// The exchange on this connection, which is kept afterwards if it is still good. With a
     /// failure comes whether any byte of an answer had arrived.
     async fn exchange(
         &self,
-        mut connection: Connection,
-        pieces: Pieces<'_>,
+        mut connection: Box<Connection>,
+        pieces: &Pieces<'_>,
         keep: Keep,
-        times: Times,
+        times: &Times,
     ) -> Result<Response, (Failure, bool)> {
-        let spare = self.shared.spare();
+        let mut spare = self.shared.spare();
         let limits = &self.shared.limits;
-        let Outcome { result, spare, begun } =
-            exchange(&mut connection, spare, pieces, keep, limits, times).await;
+        let Outcome { result, begun } =
+            exchange(&mut connection, &mut spare, pieces, keep, limits, times).await;
         match result {
             Ok(Answer { body, truncated, reusable }) => {
                 let server_keeps_s = spare.head.keep_alive_timeout_s();
@@ -199,12 +200,12 @@ impl Inner {
         }
     }
 
-    fn spoil(&self, connection: Connection) {
+    fn spoil(&self, connection: Box<Connection>) {
         drop(connection);
         self.shared.note(|stats| stats.spoiled = stats.spoiled.saturating_add(1));
     }
 
-    fn keep(&self, connection: Connection, server_keeps_s: Option<u64>) {
+    fn keep(&self, connection: Box<Connection>, server_keeps_s: Option<u64>) {
         let own_ms = self.shared.options.keep_alive_timeout.as_millis();
         let ms = match server_keeps_s {
             Some(seconds) => seconds.min(SERVER_KEEP_ALIVE_S_MAX).saturating_mul(1_000),
@@ -218,7 +219,7 @@ impl Inner {
     }
 
     /// The connection used last that is still good.
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Box<Connection>> {
         let now_ms = clock::coarse_ms();
         loop {
             let idle = self.idle.borrow_mut().pop()?;
@@ -271,7 +272,7 @@ impl Inner {
 
 impl Inner {
     /// A new connection to the first of the target's addresses that takes it.
-    async fn connect(&self, times: Times) -> Result<Connection, Failure> {
+    async fn connect(&self, times: &Times) -> Result<Box<Connection>, Failure> {
         let addresses = self.addresses(times).await?;
         let connect_ms =
             u64::try_from(self.shared.options.connect_timeout.as_millis()).unwrap_or(u64::MAX);
@@ -292,7 +293,7 @@ impl Inner {
                 Ok(connection) => {
                     self.shared.note(|stats| stats.connected = stats.connected.saturating_add(1));
                     self.shared.sweep_from_now_on();
-                    return Ok(connection);
+                    return Ok(Box::new(connection));
                 }
                 Err(Failure::Closed) => return Err(Failure::Closed),
                 Err(failure) => last = failure,
@@ -306,7 +307,7 @@ impl Inner {
         Err(last)
     }
 
-    async fn addresses(&self, times: Times) -> Result<Rc<[IpAddr]>, Failure> {
+    async fn addresses(&self, times: &Times) -> Result<Rc<[IpAddr]>, Failure> {
         let name = match &self.host {
             Address::Fixed(address) => return Ok(Rc::from([*address])),
             Address::Named(name) => name,

@@ -50,7 +50,8 @@ impl Queue {
         }
         let slot = Rc::new(Slot::new());
         self.enqueue(&slot);
-        match timeout(within, slot.take()).await {
+        // Boxed, as few wait, and a timer is larger than all else.
+        match Box::pin(timeout(within, slot.take())).await {
             Ok(Some(permit)) => Ok(permit),
             Ok(None) => Err(NoPermit::Closed),
             Err(_) => Err(NoPermit::TimedOut),
